@@ -1,0 +1,1 @@
+"""The words both sides of Temporal agree on. No I/O, and nothing of ours is imported here."""

@@ -1,0 +1,57 @@
+"""What is said to a running conversation, and what it answers."""
+
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.model import Contract
+from contracts.turn import IncomingMessage
+
+MAX_MESSAGE_CHARS = 32_000
+"""A message is a question, not a document (8,000 tokens is half of a small model's window);
+longer texts are uploaded. Keeps a full inbox far below Temporal's 2 MB payload limit."""
+
+MAX_WAITING = 20
+"""Messages waiting behind a running turn. A person types one in seconds; more is a loop or an attack."""
+
+
+class ConversationInput(Contract):
+    """Starts (or restarts after idling, or continues as new) the single writer of a conversation."""
+
+    org_id: UUID
+    conversation_id: UUID
+    agent_version_id: UUID
+    idle_seconds: int = 600
+    waiting: list[IncomingMessage] = Field(default_factory=list)
+    turns_done: int = 0
+
+
+class PostMessage(Contract):
+    """The message id is made by the caller, so that a repeated update stores one message."""
+
+    message: IncomingMessage
+
+
+class MessageAccepted(Contract):
+    """position: 0 when the message starts or joins the running turn, else how many wait before it."""
+
+    message_id: UUID
+    position: int
+
+
+class CloseConversation(Contract):
+    reason: str = "closed"
+
+
+class ConversationClosed(Contract):
+    turns_done: int
+
+
+class ConversationState(Contract):
+    """Answer of the `state` query, for operators and the runs API."""
+
+    state: str
+    step: str
+    turn_id: UUID | None = None
+    turns_done: int = 0
+    waiting: int = 0

@@ -1,0 +1,42 @@
+"""The types of the event log: what a subscriber of a conversation can see, and nothing else.
+
+Rebuilding a reply: start with "", apply `reply.delta` as `text[:at] + text`, and
+`reply.rewind` as `text[:to]`. What remains equals the stored message, always.
+"""
+
+from typing import Final
+
+MESSAGE_CREATED: Final = "message.created"
+"""A message exists, whole. data: message_id, role (user|assistant), text, citations."""
+
+TURN_STARTED: Final = "turn.started"
+"""data: number."""
+
+TURN_ROUTED: Final = "turn.routed"
+"""data: language, intent (null: none of the known ones), passages (count found)."""
+
+REPLY_STARTED: Final = "reply.started"
+"""A model call begins. data: attempt (1 first), call (0 first; grows with tool rounds), provider, model."""
+
+REPLY_DELTA: Final = "reply.delta"
+"""data: text, at (offset in code points where the text belongs)."""
+
+REPLY_REWIND: Final = "reply.rewind"
+"""Take back what was shown from an offset on. data: to (code points kept), reason."""
+
+TOOL_STARTED: Final = "tool.started"
+"""data: call_key, name."""
+
+TOOL_FINISHED: Final = "tool.finished"
+"""data: call_key, name, state (succeeded|failed|unknown)."""
+
+TURN_COMPLETED: Final = "turn.completed"
+"""data: message_id, usage, cost_micros, timings_ms, model, provider."""
+
+TURN_FAILED: Final = "turn.failed"
+"""The turn ended with an explanation instead of an answer. data: message_id, code, detail."""
+
+CONVERSATION_CLOSED: Final = "conversation.closed"
+"""No message is accepted any more. data: reason."""
+
+TURN_ENDS: Final = (TURN_COMPLETED, TURN_FAILED)

@@ -1,0 +1,32 @@
+"""Failure types as they cross Temporal: the name decides who retries, so nothing parses messages.
+
+Each is the `type` of an ApplicationError raised by an activity and read by a workflow.
+"""
+
+from typing import Final
+
+SUPERSEDED: Final = "superseded"
+"""A newer attempt or message holds the fence; this one must stop silently. Never retried."""
+
+PROVIDER_UNAVAILABLE: Final = "provider_unavailable"
+"""Overload, timeout, reset, 5xx or 429: worth another attempt."""
+
+PROVIDER_REJECTED: Final = "provider_rejected"
+"""Wrong key, unknown model, refused content or a bad request: another attempt would end the same."""
+
+PROVIDER_GARBAGE: Final = "provider_garbage"
+"""The provider answered, but not in its own format. Retried: proxies and overload do this."""
+
+INVALID_INPUT: Final = "invalid_input"
+"""What was asked cannot be done, whoever tries. Never retried."""
+
+NOT_FOUND: Final = "not_found"
+"""The row is gone or belongs to somebody else. Never retried."""
+
+TOOL_UNKNOWN: Final = "tool_unknown"
+"""A tool call was sent and its outcome is not known; parked for a person. Never retried."""
+
+DOCUMENT_UNREADABLE: Final = "document_unreadable"
+"""Corrupt, encrypted, empty or not of a known kind. Never retried."""
+
+NON_RETRYABLE: Final = (SUPERSEDED, PROVIDER_REJECTED, INVALID_INPUT, NOT_FOUND, TOOL_UNKNOWN, DOCUMENT_UNREADABLE)

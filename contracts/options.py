@@ -1,0 +1,86 @@
+"""Named options by kind of work: every timeout and retry of the house, each number with its why."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from contracts.failures import NON_RETRYABLE
+
+SHORT: dict[str, Any] = {
+    # Local steps take 1-20 ms; 10 s is a database fail-over, not a slow query.
+    "start_to_close_timeout": timedelta(seconds=10),
+    # A turn must outlive a database restart: with 2 s at most between tries, two minutes of trying.
+    "schedule_to_close_timeout": timedelta(minutes=2),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=50),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(seconds=2),
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+    # Below this, the wait for the next try happens in the worker and not as a timer in history.
+    "local_retry_threshold": timedelta(seconds=2),
+}
+
+REPLY: dict[str, Any] = {
+    # Reasoning models think for minutes; a reply that streams for ten is a runaway.
+    "start_to_close_timeout": timedelta(minutes=10),
+    # A dead worker is noticed after this. Peers wait 60 s; a person stares at the screen.
+    # The worker heartbeats every 0.5 s, so 2.5 s is five missed beats and not a hiccup.
+    "heartbeat_timeout": timedelta(seconds=2.5),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(seconds=5),
+        # 0.2+0.4+0.8+1.6+3.2+5+5 s of waiting: long enough for a restart, short enough for a person.
+        maximum_attempts=8,
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+    # The log's fence silences a superseded reply at once, so nobody need wait for it to notice.
+    "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+}
+
+ACT: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(minutes=2),
+    "heartbeat_timeout": timedelta(seconds=2.5),
+    # The ledger decides what a second attempt does: reuse, resend with the same key, or park.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(seconds=5),
+        maximum_attempts=6,
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+
+PARSE: dict[str, Any] = {
+    # 50 MB is the largest upload; the slowest measured parser needs 1 s a page.
+    "start_to_close_timeout": timedelta(minutes=15),
+    "heartbeat_timeout": timedelta(seconds=15),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(seconds=30),
+        maximum_attempts=10,
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+}
+
+INDEX: dict[str, Any] = {
+    # A batch of 64 passages embeds in about 3 s on one core; 20 times that on a crowded one.
+    "start_to_close_timeout": timedelta(minutes=5),
+    "heartbeat_timeout": timedelta(seconds=15),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(seconds=30),
+        maximum_attempts=20,
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+}
+
+TASK_TIMEOUT = timedelta(seconds=3)
+"""Workflow task timeout: bounds how long a killed worker's local steps stay unnoticed (10 s by default)."""
+
+STICKY_TIMEOUT = timedelta(seconds=1)
+"""How long a task waits for the worker that has the workflow in its cache before any other may take it."""

@@ -1,0 +1,79 @@
+"""Typed stubs of every activity, so that workflows call by type without importing a body.
+
+Bodies live in `activities/`, one file a step; a test holds names and types of both sides together.
+"""
+
+from temporalio import activity
+
+from contracts import ingest as i
+from contracts import turn as t
+
+
+@activity.defn
+async def begin(input: t.BeginInput) -> t.Begun:
+    raise NotImplementedError
+
+
+@activity.defn
+async def route(input: t.RouteInput) -> t.Route:
+    raise NotImplementedError
+
+
+@activity.defn
+async def check(input: t.CheckInput) -> t.Verdict:
+    raise NotImplementedError
+
+
+@activity.defn
+async def retrieve(input: t.RetrieveInput) -> t.Retrieval:
+    raise NotImplementedError
+
+
+@activity.defn
+async def reply(input: t.ReplyInput) -> t.Reply:
+    raise NotImplementedError
+
+
+@activity.defn
+async def act(input: t.ActInput) -> t.ToolResult:
+    raise NotImplementedError
+
+
+@activity.defn
+async def guard(input: t.GuardInput) -> t.Verdict:
+    raise NotImplementedError
+
+
+@activity.defn
+async def persist(input: t.PersistInput) -> t.Persisted:
+    raise NotImplementedError
+
+
+@activity.defn
+async def fail(input: t.FailInput) -> t.Persisted:
+    raise NotImplementedError
+
+
+@activity.defn
+async def interrupt(input: t.InterruptInput) -> t.Interrupted:
+    raise NotImplementedError
+
+
+@activity.defn
+async def parse_document(input: i.IngestInput) -> i.Parsed:
+    raise NotImplementedError
+
+
+@activity.defn
+async def index_batch(input: i.IndexBatchInput) -> i.BatchIndexed:
+    raise NotImplementedError
+
+
+@activity.defn
+async def finish_ingest(input: i.FinishIngestInput) -> i.IngestOutcome:
+    raise NotImplementedError
+
+
+@activity.defn
+async def fail_ingest(input: i.FailIngestInput) -> i.IngestOutcome:
+    raise NotImplementedError

@@ -1,0 +1,220 @@
+"""What the steps of a turn say to each other: route, retrieve, reply, act, guard, persist."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.model import Contract
+
+GuardAction = Literal["allow", "redact", "block"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refused"]
+ToolState = Literal["succeeded", "failed", "unknown"]
+
+
+class TurnRef(Contract):
+    """Which turn this is about. Every activity of a turn carries it."""
+
+    org_id: UUID
+    conversation_id: UUID
+    turn_id: UUID
+    agent_version_id: UUID
+
+
+class IncomingMessage(Contract):
+    """One message of the customer, as accepted."""
+
+    id: UUID
+    text: str
+    client_key: str | None = None
+
+
+class BeginInput(Contract):
+    ref: TurnRef
+    messages: list[IncomingMessage]
+
+
+class Begun(Contract):
+    """number counts turns of the conversation from 1 and orders the fences."""
+
+    number: int
+
+
+class RouteInput(Contract):
+    ref: TurnRef
+    text: str
+
+
+class Route(Contract):
+    """language is ISO 639-1; intent is None when no known intent fits (confidence 0..1)."""
+
+    language: str = "en"
+    language_confidence: float = 0.0
+    intent: str | None = None
+    intent_confidence: float = 0.0
+
+
+class Finding(Contract):
+    """One thing a guard saw. Carries no personal data: kinds and counts only."""
+
+    kind: str
+    count: int = 1
+    score: float = 1.0
+
+
+class Verdict(Contract):
+    """What a guard decided. `text` is the text to go on with when the action is redact or block."""
+
+    action: GuardAction = "allow"
+    findings: list[Finding] = Field(default_factory=list)
+    text: str | None = None
+
+
+class CheckInput(Contract):
+    """Incoming text, before any model has seen it."""
+
+    ref: TurnRef
+    text: str
+
+
+class RetrieveInput(Contract):
+    ref: TurnRef
+    text: str
+
+
+class PassageRef(Contract):
+    """A passage by reference: texts stay out of Temporal's history. score is 0..1, best first."""
+
+    collection_id: UUID
+    document_id: UUID
+    passage_id: str
+    score: float
+
+
+class Retrieval(Contract):
+    passages: list[PassageRef] = Field(default_factory=list)
+
+
+class Usage(Contract):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+class ToolCall(Contract):
+    """A tool call the model asked for. key is unique in the turn and names it in the ledger."""
+
+    key: str
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class ToolResult(Contract):
+    key: str
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    state: ToolState
+    content: str
+
+
+class ReplyInput(Contract):
+    """One model call. `said` is the text of earlier calls of this turn; the new text goes after it."""
+
+    ref: TurnRef
+    number: int
+    step: int
+    text: str
+    route: Route
+    passages: list[PassageRef] = Field(default_factory=list)
+    tool_results: list[ToolResult] = Field(default_factory=list)
+    said: str = ""
+    tools_allowed: bool = True
+
+
+class Reply(Contract):
+    """text is what this call added, after streaming checks; cost in millionths of a US dollar."""
+
+    text: str
+    tool_calls: list[ToolCall] = Field(default_factory=list)
+    finish: FinishReason = "stop"
+    provider: str
+    model: str
+    usage: Usage = Usage()
+    cost_micros: int = 0
+    first_token_ms: float | None = None
+    attempt: int = 1
+
+
+class ActInput(Contract):
+    ref: TurnRef
+    number: int
+    step: int
+    call: ToolCall
+
+
+class GuardInput(Contract):
+    """The whole outgoing text, once more, after it was checked while streaming."""
+
+    ref: TurnRef
+    text: str
+    question: str = ""
+
+
+class StepTiming(Contract):
+    step: str
+    milliseconds: float
+
+
+class PersistInput(Contract):
+    """Everything that one transaction writes at the end of a turn."""
+
+    ref: TurnRef
+    number: int
+    text: str
+    route: Route
+    checked: Verdict
+    guarded: Verdict
+    calls: list[Reply] = Field(default_factory=list)
+    tool_results: list[ToolResult] = Field(default_factory=list)
+    timings: list[StepTiming] = Field(default_factory=list)
+
+
+class FailInput(Contract):
+    """Ends a turn that could not be answered: the customer gets a message, the operator an event."""
+
+    ref: TurnRef
+    number: int
+    code: str
+    detail: str
+
+
+class Persisted(Contract):
+    message_id: UUID
+    last_seq: int
+
+
+class InterruptInput(Contract):
+    """A newer message wants to join this turn: silence the reply in flight, if it said nothing yet."""
+
+    ref: TurnRef
+    number: int
+    step: int
+
+
+class Interrupted(Contract):
+    """silenced: the reply in flight can never speak again. Otherwise it already spoke, and goes on."""
+
+    silenced: bool
+
+
+class OneShotInput(Contract):
+    """A turn for callers without a conversation: its history is already stored with `ref`."""
+
+    ref: TurnRef
+    messages: list[IncomingMessage]
+
+
+class TurnOutcome(Contract):
+    turn_id: UUID
+    message_id: UUID
+    failed: bool = False

@@ -1,0 +1,1 @@
+"""Postgres: the engine, tenant transactions, tables (columns only) and migrations."""

@@ -1,0 +1,35 @@
+"""Brings a database to the newest schema. The one place where the owner's role is used."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from db.engine import sqlalchemy_url
+
+# Any number will do, as long as no other program takes the same advisory lock.
+_LOCK = 7_205_319_046
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(_config(connection), "head")
+
+
+async def migrate(database_url: str) -> None:
+    """Upgrade to head. Idempotent; two at once wait for each other. Needs the owner's role."""
+    engine = create_async_engine(sqlalchemy_url(database_url))
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,25 @@
+"""Columns of every table, one file a room. No validation here: contracts and routes do that."""
+
+from db.tables.agents import Agent, AgentVersion
+from db.tables.auth import ApiKey, IdempotencyKey, Org
+from db.tables.conversations import Conversation, Event, EventStream, Message, Turn, TurnPassage
+from db.tables.knowledge import Collection, Document
+from db.tables.ledgers import ModelCall, ToolCall
+
+ALL = (
+    Agent,
+    AgentVersion,
+    ApiKey,
+    Collection,
+    Conversation,
+    Document,
+    Event,
+    EventStream,
+    IdempotencyKey,
+    Message,
+    ModelCall,
+    Org,
+    ToolCall,
+    Turn,
+    TurnPassage,
+)

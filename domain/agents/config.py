@@ -1,0 +1,95 @@
+"""What an agent version says. Immutable once stored; a change makes the next version."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+ToolName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,63}$")]
+
+
+class ConfigPart(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScriptedToolCall(ConfigPart):
+    name: ToolName
+    arguments: dict[str, Any] = {}
+
+
+class Script(ConfigPart):
+    """What the scripted model says: for tests and benches only, where a model must be exact.
+
+    Each model call of a turn says the whole text, in pieces of one word; calls listed in
+    `tool_calls` are asked for in the first call. `failures` names an error per attempt.
+    """
+
+    text: Annotated[str, StringConstraints(max_length=100_000)] = "This is a scripted reply."
+    first_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = 0
+    token_delay_ms: Annotated[float, Field(ge=0, le=10_000)] = 0
+    tool_calls: list[ScriptedToolCall] = []
+    failures: list[Literal["unavailable", "rejected", "garbage"]] = []
+
+
+class ModelSettings(ConfigPart):
+    """provider None: the first whose key is present (anthropic, openai), else extractive."""
+
+    provider: Literal["openai", "anthropic", "extractive", "scripted"] | None = None
+    name: Annotated[str, StringConstraints(max_length=120)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1, le=200_000)] = 1024
+    script: Script | None = None
+
+
+class Intent(ConfigPart):
+    name: Name
+    examples: Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=500)]], Field(max_length=2000)]
+
+
+class HttpTool(ConfigPart):
+    """One HTTP call the agent may make. Arguments go into the JSON body (or the query of a GET)."""
+
+    name: ToolName
+    description: Annotated[str, StringConstraints(max_length=2000)] = ""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    url: HttpUrl
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+    idempotent: bool = False
+    """True when the tool honours the Idempotency-Key header, so that a lost answer may be asked again."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15
+    max_response_bytes: Annotated[int, Field(gt=0, le=1_000_000)] = 64_000
+
+
+class Guardrails(ConfigPart):
+    """What guards do about what they find. refusal is the text a blocked turn answers with."""
+
+    personal_data_in: Literal["allow", "redact", "block"] = "redact"
+    personal_data_out: Literal["allow", "redact"] = "redact"
+    injection: Literal["allow", "block"] = "block"
+    refusal: Annotated[str, StringConstraints(max_length=2000)] = (
+        "I can't help with that request. Please rephrase it, or ask me something else."
+    )
+
+
+class RetrievalSettings(ConfigPart):
+    limit: Annotated[int, Field(ge=1, le=20)] = 6
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class AgentConfig(ConfigPart):
+    """The whole of an agent version. extra keys are refused, so a typo never passes in silence."""
+
+    instructions: Annotated[str, StringConstraints(max_length=40_000)] = (
+        "You answer questions for customers. Use only the numbered passages; cite each fact with its "
+        "number in square brackets, like [1]. Answer in the language of the question. "
+        "If the passages do not answer it, say so."
+    )
+    model: ModelSettings = ModelSettings()
+    collections: Annotated[list[UUID], Field(max_length=20)] = []
+    intents: Annotated[list[Intent], Field(max_length=300)] = []
+    tools: Annotated[list[HttpTool], Field(max_length=64)] = []
+    guardrails: Guardrails = Guardrails()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    max_tool_rounds: Annotated[int, Field(ge=0, le=20)] = 6
+    history_messages: Annotated[int, Field(ge=0, le=100)] = 20

@@ -1,0 +1,1 @@
+"""Conversations: messages, turns, and the one ordered log that every reader follows."""

@@ -1,0 +1,108 @@
+"""What can go wrong, said where it is raised; one map turns it into HTTP, one into Temporal.
+
+Never branch on the text: the class and its `code` are the meaning.
+"""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """code is stable and public; status is the HTTP status; retryable: the same call may succeed later."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, pointer: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+        """JSON Pointer into the request body, where the fault has a place."""
+
+
+class NotFound(DomainError):
+    """Gone, never there, or somebody else's: the three are not told apart."""
+
+    code = "not_found"
+    status = 404
+
+
+class Invalid(DomainError):
+    code = "invalid_input"
+    status = 422
+
+
+class TooLarge(DomainError):
+    code = "too_large"
+    status = 413
+
+
+class Conflict(DomainError):
+    code = "conflict"
+    status = 409
+
+
+class ConversationIsClosed(Conflict):
+    code = "conversation_closed"
+
+
+class InboxFull(DomainError):
+    code = "inbox_full"
+    status = 429
+    retryable = True
+
+
+class Unauthenticated(DomainError):
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(DomainError):
+    code = "forbidden"
+    status = 403
+
+
+class Superseded(DomainError):
+    """A newer attempt or message holds the right to speak."""
+
+    code = "superseded"
+    status = 409
+
+
+class DocumentUnreadable(DomainError):
+    code = "document_unreadable"
+    status = 422
+
+
+class ProviderUnavailable(DomainError):
+    """Overload, timeout, reset, 5xx or 429 of a model provider. retry_after in seconds, when it said so."""
+
+    code = "provider_unavailable"
+    status = 503
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class ProviderRejected(DomainError):
+    """The provider refuses this request or this key; trying again would end the same."""
+
+    code = "provider_rejected"
+    status = 502
+
+
+class ProviderGarbage(DomainError):
+    """The provider answered, but not in its own format."""
+
+    code = "provider_garbage"
+    status = 502
+    retryable = True
+
+
+class ToolOutcomeUnknown(DomainError):
+    """A side effect was asked for and nobody knows whether it happened."""
+
+    code = "tool_unknown"
+    status = 502

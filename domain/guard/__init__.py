@@ -1,0 +1,1 @@
+"""Guards: personal data, injection and policy, on what comes in and on what goes out."""

@@ -1,0 +1,98 @@
+"""One request and one stream of replies for every provider."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from contracts.turn import FinishReason, Usage
+from domain.agents.config import Script
+from domain.knowledge.passage import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """parameters is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest:
+    """A call the model asks for. id is the provider's own, or made up where it has none."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """tool_requests only with role assistant; tool_request_id only with role tool."""
+
+    role: Literal["user", "assistant", "tool"]
+    text: str
+    tool_requests: tuple[ToolRequest, ...] = ()
+    tool_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What to ask. Ends with the customer's message or a tool's result.
+
+    prefix is text of this very reply that readers have already seen before a failure: the provider
+    must go on after it and never say it again. passages and question are for the extractive model;
+    the others find the passages in `instructions`.
+    """
+
+    model: str
+    instructions: str
+    messages: Sequence[ChatMessage]
+    tools: Sequence[ToolSpec] = ()
+    temperature: float | None = None
+    max_output_tokens: int = 1024
+    prefix: str = ""
+    question: str = ""
+    passages: Sequence[Passage] = ()
+    language: str = "en"
+    script: Script | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """New visible text, in order; never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Always the last piece. usage is the provider's own count where it gives one."""
+
+    finish: FinishReason
+    usage: Usage
+    tool_requests: tuple[ToolRequest, ...] = field(default=())
+
+
+Piece = TextPiece | Finished
+
+
+class Provider(Protocol):
+    """A model provider. Never retries by itself: the activity's retry policy is the one retry clock."""
+
+    name: str
+    default_model: str
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
+        """Stream one reply.
+
+        Raises ProviderUnavailable, ProviderRejected or ProviderGarbage, before or in the middle.
+        Closing the iterator early (or cancelling) closes the connection.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Idempotent."""
+        ...

@@ -1,0 +1,1 @@
+"""Routing: which language a message is in, and which known intent it has, if any."""

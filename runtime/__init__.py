@@ -1,0 +1,1 @@
+"""What the processes are made of: settings, connections, the embedded stack, telemetry."""

@@ -1,0 +1,1 @@
+"""The embedded stack: a real Postgres and a real Temporal from wheels, for a machine without an engine."""

@@ -1,0 +1,86 @@
+"""Every setting of the product, read once from the environment. Nothing else reads it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Names are environment variables, upper case; those of the house begin with EVERTURN_."""
+
+    model_config = SettingsConfigDict(env_prefix="EVERTURN_", extra="ignore", frozen=True, populate_by_name=True)
+
+    database_url: Annotated[str | None, Field(validation_alias=AliasChoices("DATABASE_URL", "database_url"))] = None
+    """Postgres as postgresql://user:password@host:port/name. Unset: `everturn up` runs its own."""
+
+    database_role: Annotated[str, Field(validation_alias=AliasChoices("DATABASE_ROLE", "database_role"))] = "everturn_app"
+    """Role taken by every connection. Empty when the URL already names a restricted role."""
+
+    database_connections: Annotated[int, Field(ge=2, le=200)] = 10
+    """Connections of each of a process's two pools."""
+
+    temporal_address: Annotated[
+        str | None, Field(validation_alias=AliasChoices("TEMPORAL_ADDRESS", "temporal_address"))
+    ] = None
+    """Temporal frontend as host:port. Unset: `everturn up` runs the dev server."""
+
+    temporal_namespace: Annotated[
+        str, Field(validation_alias=AliasChoices("TEMPORAL_NAMESPACE", "temporal_namespace"))
+    ] = "default"
+
+    temporal_deployment_name: Annotated[
+        str | None, Field(validation_alias=AliasChoices("TEMPORAL_DEPLOYMENT_NAME", "temporal_deployment_name"))
+    ] = None
+    """Turns on Worker Versioning, together with the build id."""
+
+    temporal_worker_build_id: Annotated[
+        str | None, Field(validation_alias=AliasChoices("TEMPORAL_WORKER_BUILD_ID", "temporal_worker_build_id"))
+    ] = None
+
+    data_dir: Path = Path("data")
+    """Where the embedded stack, object storage, the vector store and converted model files live."""
+
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+    worker_queues: Annotated[str, Field(pattern=r"^[a-z]+(,[a-z]+)*$")] = "turns,ingest"
+    """Comma-separated task queues a worker process serves."""
+
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Where a worker serves /metrics; 0 picks none."""
+
+    openai_api_key: Annotated[SecretStr | None, Field(validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))] = None
+    openai_base_url: Annotated[str | None, Field(validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"))] = None
+    """Any server that speaks Chat Completions: vLLM, Ollama, llama.cpp and their like."""
+    openai_model: str = "gpt-4o-mini"
+
+    anthropic_api_key: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("ANTHROPIC_API_KEY", "anthropic_api_key"))
+    ] = None
+    anthropic_base_url: Annotated[
+        str | None, Field(validation_alias=AliasChoices("ANTHROPIC_BASE_URL", "anthropic_base_url"))
+    ] = None
+    anthropic_model: str = "claude-sonnet-4-5"
+
+    provider_first_token_seconds: Annotated[float, Field(gt=0)] = 60
+    """A provider that has said nothing for this long has failed."""
+
+    provider_idle_seconds: Annotated[float, Field(gt=0)] = 30
+    """A stream that stalls for this long has broken."""
+
+    require_idempotency_key: bool = False
+    """Refuse mutations without an Idempotency-Key instead of making one."""
+
+    max_upload_bytes: Annotated[int, Field(gt=0)] = 50_000_000
+    max_body_bytes: Annotated[int, Field(gt=0)] = 1_000_000
+    """Largest request body other than an upload."""
+
+    log_format: Literal["json", "console"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    otlp_endpoint: Annotated[
+        str | None, Field(validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"))
+    ] = None
+    """OpenTelemetry collector (OTLP over HTTP). Unset: no traces are made."""
