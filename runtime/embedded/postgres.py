@@ -5,6 +5,7 @@ makes a system user when root and changes the mode of parent directories.
 """
 
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,12 +22,14 @@ DATABASE = "postgres"
 class EmbeddedPostgres:
     """A server over one data folder. The password is made at the first start and kept beside the data."""
 
-    def __init__(self, folder: Path, port: int, *, durable: bool = True) -> None:
+    name = "postgres"
+
+    def __init__(self, folder: Path, port: int, *, durable: bool = True, log: Path | None = None) -> None:
         self.folder = folder
         self.port = port
         self._durable = durable
         self._data = folder / "data"
-        self._log = folder / "postgres.log"
+        self.log = log or folder / "postgres.log"
         self._password_file = folder / "password"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +48,17 @@ class EmbeddedPostgres:
         return self._process is not None and self._process.poll() is None
 
     def start(self, timeout_seconds: float = 30) -> None:
-        """Initialise when new, start, and return once it takes connections. Raises RuntimeError with its log."""
+        """Launch and return once it takes connections. Raises RuntimeError with its log."""
+        self.launch()
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline and self.running():
+            if self.ready():
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"Postgres did not start on port {self.port}:\n{tail(self.log)}")
+
+    def launch(self) -> None:
+        """Initialise when new and start, without waiting. From the main thread: it dies with the thread."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
@@ -57,8 +70,19 @@ class EmbeddedPostgres:
         for option in options:
             command += ["-c", option]
         # SIGINT is Postgres' fast shutdown; SIGTERM would wait for clients.
-        self._process = spawn(command, self._log, parent_death_signal=signal.SIGINT, prepare=leave_root)
-        self._wait(timeout_seconds)
+        self._process = spawn(command, self.log, parent_death_signal=signal.SIGINT, prepare=leave_root)
+
+    def ready(self) -> bool:
+        """Whether it takes connections now."""
+        pid_file = self._data / "postmaster.pid"
+        # The last line of the pid file says "ready" once recovery is over and clients are let in.
+        if not pid_file.exists() or not pid_file.read_text(errors="replace").rstrip().endswith("ready"):
+            return False
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Fast shutdown; idempotent."""
@@ -75,27 +99,14 @@ class EmbeddedPostgres:
         if not self._password_file.exists():
             self._password_file.touch(mode=0o600)
             self._password_file.write_text(secrets.token_urlsafe(24))
-        initdb = [_binary("initdb"), "-D", self._data, "-U", OWNER, "--auth=scram-sha-256", "-E", "UTF8"]
+        # Renamed into place when whole: an initdb that was killed half way would look like a database.
+        unfinished = self.folder / "data.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        initdb = [_binary("initdb"), "-D", unfinished, "-U", OWNER, "--auth=scram-sha-256", "-E", "UTF8"]
         initdb += [f"--pwfile={self._password_file}", "--locale-provider=builtin", "--locale=C.UTF-8"]
-        if spawn(initdb, self._log, prepare=leave_root).wait() != 0:
-            raise RuntimeError(f"Postgres could not be initialised in {self._data}:\n{tail(self._log)}")
-
-    def _wait(self, timeout_seconds: float) -> None:
-        deadline = time.monotonic() + timeout_seconds
-        ready = self._data / "postmaster.pid"
-        while time.monotonic() < deadline:
-            if not self.running():
-                break
-            # The last line of the pid file says "ready" once recovery is over and clients are let in.
-            if ready.exists() and ready.read_text(errors="replace").rstrip().endswith("ready"):
-                try:
-                    socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                except OSError:
-                    pass
-                else:
-                    return
-            time.sleep(0.02)
-        raise RuntimeError(f"Postgres did not start on port {self.port}:\n{tail(self._log)}")
+        if spawn(initdb, self.log, prepare=leave_root).wait() != 0:
+            raise RuntimeError(f"Postgres could not be initialised in {self._data}:\n{tail(self.log)}")
+        unfinished.rename(self._data)
 
 
 def _binary(name: str) -> Path:

@@ -30,12 +30,16 @@ _DYNAMIC_CONFIG = {
 class EmbeddedTemporal:
     """A dev server; everything it knows is in `folder/temporal.db`, so a restart loses nothing."""
 
-    def __init__(self, folder: Path, port: int, ui_port: int | None, *, namespace: str = "default") -> None:
+    name = "temporal"
+
+    def __init__(
+        self, folder: Path, port: int, ui_port: int | None, *, namespace: str = "default", log: Path | None = None
+    ) -> None:
         self.folder = folder
         self.port = port
         self.ui_port = ui_port
         self.namespace = namespace
-        self._log = folder / "temporal.log"
+        self.log = log or folder / "temporal.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,7 +56,17 @@ class EmbeddedTemporal:
         return self._process is not None and self._process.poll() is None
 
     def start(self, timeout_seconds: float = 30) -> None:
-        """Start and return once the frontend takes connections. Raises RuntimeError with its log."""
+        """Launch and return once the frontend takes connections. Raises RuntimeError with its log."""
+        self.launch()
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline and self.running():
+            if self.ready():
+                return
+            time.sleep(0.02)
+        raise RuntimeError(f"Temporal did not start on port {self.port}:\n{tail(self.log)}")
+
+    def launch(self) -> None:
+        """Start without waiting. From the main thread: it dies with the thread."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command: list[str | Path] = [_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)]
         command += ["--db-filename", self.folder / "temporal.db", "--log-level", "warn"]
@@ -64,8 +78,15 @@ class EmbeddedTemporal:
             command += ["--dynamic-config-value", f"{name}={json.dumps(value)}"]
         for key in search.ALL:
             command += ["--search-attribute", f"{key.name}=Keyword"]
-        self._process = spawn(command, self._log, parent_death_signal=signal.SIGTERM)
-        self._wait(timeout_seconds)
+        self._process = spawn(command, self.log, parent_death_signal=signal.SIGTERM)
+
+    def ready(self) -> bool:
+        """Whether the frontend takes connections now."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Idempotent."""
@@ -77,17 +98,6 @@ class EmbeddedTemporal:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-    def _wait(self, timeout_seconds: float) -> None:
-        deadline = time.monotonic() + timeout_seconds
-        while time.monotonic() < deadline and self.running():
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return
-        raise RuntimeError(f"Temporal did not start on port {self.port}:\n{tail(self._log)}")
 
 
 def _binary() -> Path:
