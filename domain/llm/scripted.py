@@ -1,0 +1,77 @@
+"""The scripted model: says exactly what it is told, when it is told. For tests and benches, never for customers."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+from contracts.turn import Usage
+from domain.agents.config import Script
+from domain.errors import DomainError, ProviderGarbage, ProviderRejected, ProviderUnavailable
+from domain.llm.model import Finished, ModelRequest, Piece, TextPiece, ToolRequest
+from domain.llm.resume import shown_length
+
+_WORD = re.compile(r"\s*\S+|\s+")
+_FAILURES: dict[str, type[DomainError]] = {
+    "unavailable": ProviderUnavailable,
+    "rejected": ProviderRejected,
+    "garbage": ProviderGarbage,
+}
+
+
+def words_of(text: str) -> list[str]:
+    """Pieces of one word with the space before it; joined they are the text."""
+    return _WORD.findall(text)
+
+
+def counted(request: ModelRequest, said: str) -> Usage:
+    """Words instead of tokens, for models that have no tokenizer."""
+    asked = len(request.instructions.split()) + sum(len(m.text.split()) for m in request.messages)
+    return Usage(input_tokens=asked, output_tokens=len(said.split()))
+
+
+class ScriptedProvider:
+    """Follows `request.script`; without one, the default script.
+
+    Pieces keep an absolute schedule (piece n is due at first_delay + n * token_delay), so a slow
+    reader does not stretch the reply. A failure strikes after half of the words, or before
+    the first when there are three words or fewer. Text of `prefix` is skipped, with its delays.
+    """
+
+    name = "scripted"
+    default_model = "scripted"
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
+        script = request.script or Script()
+        clock = asyncio.get_running_loop()
+        started = clock.time() + script.first_delay_ms / 1000
+        await asyncio.sleep(script.first_delay_ms / 1000)
+        if script.tool_calls and not any(message.role == "tool" for message in request.messages):
+            _fail(script, request.attempt)
+            calls = tuple(
+                ToolRequest(id=f"call_{index}", name=call.name, arguments=call.arguments)
+                for index, call in enumerate(script.tool_calls)
+            )
+            yield Finished("tool_calls", counted(request, ""), calls)
+            return
+        left = script.text[shown_length(script.text, request.prefix) :]
+        pieces = words_of(left)
+        fails_at = len(pieces) // 2 if len(words_of(script.text)) > 3 else 0
+        for index, piece in enumerate(pieces):
+            if index == fails_at:
+                _fail(script, request.attempt)
+            due = started + index * script.token_delay_ms / 1000 - clock.time()
+            if due > 0:
+                await asyncio.sleep(due)
+            yield TextPiece(piece)
+        if not pieces:
+            _fail(script, request.attempt)
+        yield Finished("stop", counted(request, left))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _fail(script: Script, attempt: int) -> None:
+    if 1 <= attempt <= len(script.failures):
+        kind = script.failures[attempt - 1]
+        raise _FAILURES[kind](f"The script says that attempt {attempt} ends with: {kind}.")
