@@ -1,5 +1,6 @@
 """Every setting of the product, read once from the environment. Nothing else reads it."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +16,9 @@ class Settings(BaseSettings):
     database_url: Annotated[str | None, Field(validation_alias=AliasChoices("DATABASE_URL", "database_url"))] = None
     """Postgres as postgresql://user:password@host:port/name. Unset: `everturn up` runs its own."""
 
-    database_role: Annotated[str, Field(validation_alias=AliasChoices("DATABASE_ROLE", "database_role"))] = "everturn_app"
+    database_role: Annotated[str, Field(validation_alias=AliasChoices("DATABASE_ROLE", "database_role"))] = (
+        "everturn_app"
+    )
     """Role taken by every connection. Empty when the URL already names a restricted role."""
 
     database_connections: Annotated[int, Field(ge=2, le=200)] = 10
@@ -42,6 +45,15 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     """Where the embedded stack, object storage, the vector store and converted model files live."""
 
+    postgres_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """Port of the embedded Postgres. Unset: 5433, or a free one when that is taken."""
+
+    temporal_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """Port of the embedded Temporal. Unset: 7233, or a free one when that is taken."""
+
+    temporal_ui_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """Port of the embedded Temporal's web UI. Unset: 8233, or a free one when that is taken."""
+
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
 
@@ -51,8 +63,12 @@ class Settings(BaseSettings):
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Where a worker serves /metrics; 0 picks none."""
 
-    openai_api_key: Annotated[SecretStr | None, Field(validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))] = None
-    openai_base_url: Annotated[str | None, Field(validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"))] = None
+    openai_api_key: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"))
+    ] = None
+    openai_base_url: Annotated[
+        str | None, Field(validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"))
+    ] = None
     """Any server that speaks Chat Completions: vLLM, Ollama, llama.cpp and their like."""
     openai_model: str = "gpt-4o-mini"
 
@@ -70,6 +86,12 @@ class Settings(BaseSettings):
     provider_idle_seconds: Annotated[float, Field(gt=0)] = 30
     """A stream that stalls for this long has broken."""
 
+    url: str | None = None
+    """Where the command line finds the API. Unset: the stack running over the data folder."""
+
+    api_key: SecretStr | None = None
+    """Key the command line shows to the API. Unset: the data folder's demo key."""
+
     require_idempotency_key: bool = False
     """Refuse mutations without an Idempotency-Key instead of making one."""
 
@@ -84,3 +106,8 @@ class Settings(BaseSettings):
         str | None, Field(validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"))
     ] = None
     """OpenTelemetry collector (OTLP over HTTP). Unset: no traces are made."""
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """This process's environment for a child, with some variables set. Nothing is changed here."""
+    return {**os.environ, **changes}
