@@ -43,6 +43,12 @@ class CloseConversation(Contract):
     reason: str = "closed"
 
 
+class CloseInput(Contract):
+    org_id: UUID
+    conversation_id: UUID
+    reason: str
+
+
 class ConversationClosed(Contract):
     turns_done: int
 

@@ -5,6 +5,7 @@ Bodies live in `activities/`, one file a step; a test holds names and types of b
 
 from temporalio import activity
 
+from contracts import conversation as c
 from contracts import ingest as i
 from contracts import turn as t
 
@@ -56,6 +57,11 @@ async def fail(input: t.FailInput) -> t.Persisted:
 
 @activity.defn
 async def interrupt(input: t.InterruptInput) -> t.Interrupted:
+    raise NotImplementedError
+
+
+@activity.defn
+async def close_conversation(input: c.CloseInput) -> None:
     raise NotImplementedError
 
 

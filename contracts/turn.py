@@ -143,6 +143,7 @@ class Reply(Contract):
     cost_micros: int = 0
     first_token_ms: float | None = None
     attempt: int = 1
+    step: int = 0
 
 
 class ActInput(Contract):

@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     """Key the command line shows to the API. Unset: the data folder's demo key."""
 
+    allow_private_tool_targets: bool = False
+    """Let HTTP tools call private, loopback and link-local addresses. Only for a network of your own."""
+
     require_idempotency_key: bool = False
     """Refuse mutations without an Idempotency-Key instead of making one."""
 

@@ -85,7 +85,7 @@ class TurnPassage(SQLModel, table=True):
 
 
 class EventStream(SQLModel, table=True):
-    """The head of a conversation's log: the last sequence number and who may speak."""
+    """The head of a conversation's log: its last number, who may speak, and how much of this turn was shown."""
 
     __tablename__ = "event_streams"
 
@@ -94,6 +94,7 @@ class EventStream(SQLModel, table=True):
     last_seq: int = 0
     fence: int = 0
     turn_id: UUID | None = None
+    shown: int = 0
     spoken: bool = False
 
 

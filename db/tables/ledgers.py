@@ -10,7 +10,7 @@ from db.tables.columns import jsonb, timestamp
 
 
 class ModelCall(SQLModel, table=True):
-    """state: reserved | settled | superseded. Cost in millionths of a US dollar."""
+    """state: reserved | settled | superseded | abandoned. Cost in millionths of a US dollar."""
 
     __tablename__ = "model_calls"
 

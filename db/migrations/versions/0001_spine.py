@@ -176,6 +176,7 @@ CREATE TABLE event_streams (
     last_seq bigint NOT NULL DEFAULT 0,
     fence bigint NOT NULL DEFAULT 0,
     turn_id uuid,
+    shown integer NOT NULL DEFAULT 0,
     spoken boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 
@@ -239,10 +240,13 @@ CREATE TABLE idempotency_keys (
 # The log door. Each org of a batch is written under its own tenant setting, so row-level security
 # holds inside the function too; orgs and conversations are visited in order, so two writers cannot
 # deadlock. Sequence numbers are given while the head row is locked, hence gapless and in commit order.
+# A piece of text says where it begins, and the head knows how much was shown: a piece that was taken
+# before (its writer lost the answer and asks again) is passed over, so text is never logged twice.
 APPEND_EVENTS = """
 CREATE FUNCTION append_events(
     p_org uuid[], p_conversation uuid[], p_turn uuid[], p_fence bigint[], p_type text[], p_data jsonb[]
 ) RETURNS TABLE (ord bigint, seq bigint) LANGUAGE plpgsql AS $$
+-- Returns a row for each event that was refused by its fence (seq null) or taken (its seq).
 DECLARE
     v_org uuid;
     v_before text := current_setting('app.org_id', true);
@@ -257,18 +261,30 @@ BEGIN
             SELECT * FROM unnest(p_org, p_conversation, p_turn, p_fence, p_type, p_data) WITH ORDINALITY
                 AS i(org, conversation, turn, fence, type, data, ord)
             WHERE i.org = v_org
+        ), kept AS (
+            SELECT conversation, min((i.data->>'to')::integer) AS shown
+            FROM input i WHERE i.type = 'reply.rewind' GROUP BY conversation
         ), taken AS (
             SELECT i.*, s.last_seq + row_number() OVER (PARTITION BY i.conversation ORDER BY i.ord) AS seq
-            FROM input i JOIN event_streams s ON s.conversation_id = i.conversation
-            WHERE i.fence IS NULL OR i.fence = s.fence
+            FROM input i
+            JOIN event_streams s ON s.conversation_id = i.conversation
+            LEFT JOIN kept ON kept.conversation = i.conversation
+            WHERE (i.fence IS NULL OR i.fence = s.fence)
+              AND (i.type <> 'reply.delta' OR (i.data->>'at')::integer >= least(s.shown, kept.shown))
         ), written AS (
             INSERT INTO events (conversation_id, seq, org_id, turn_id, type, data)
             SELECT t.conversation, t.seq, t.org, t.turn, t.type, t.data FROM taken t
         ), heads AS (
             UPDATE event_streams s
-            SET last_seq = t.last, spoken = s.spoken OR t.spoke
+            SET last_seq = t.last, spoken = s.spoken OR t.shown IS NOT NULL, shown = coalesce(t.shown, s.shown)
             FROM (
-                SELECT conversation, max(taken.seq) AS last, bool_or(taken.type = 'reply.delta') AS spoke
+                SELECT conversation, max(taken.seq) AS last,
+                    (array_agg(
+                        CASE taken.type
+                            WHEN 'reply.delta' THEN (taken.data->>'at')::integer + length(taken.data->>'text')
+                            ELSE (taken.data->>'to')::integer
+                        END ORDER BY taken.ord DESC
+                    ) FILTER (WHERE taken.type IN ('reply.delta', 'reply.rewind')))[1] AS shown
                 FROM taken GROUP BY conversation
             ) t
             WHERE s.conversation_id = t.conversation
@@ -280,7 +296,12 @@ BEGIN
             -- A notification is at most 8000 bytes: 150 entries of some 45.
             SELECT pg_notify('everturn_events', string_agg(entry, ',')) FROM pages GROUP BY page
         )
-        SELECT t.ord, t.seq FROM taken t, (SELECT count(*) FROM told) AS notified;
+        SELECT t.ord, t.seq FROM taken t, (SELECT count(*) FROM told) AS notified
+        UNION ALL
+        SELECT i.ord, NULL::bigint FROM input i
+        WHERE i.fence IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM event_streams s WHERE s.conversation_id = i.conversation AND s.fence = i.fence
+        );
     END LOOP;
     PERFORM set_config('app.org_id', coalesce(v_before, ''), true);
 END $$

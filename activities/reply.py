@@ -1,0 +1,204 @@
+"""Reply: one model call, streamed into the event log as it is spoken."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import activity
+
+from activities.errors import domain_errors
+from activities.heartbeat import heartbeats
+from contracts.ids import fence
+from contracts.turn import Reply, ReplyInput, ToolCall
+from db.engine import Database
+from domain.agents.config import AgentConfig
+from domain.agents.version_store import AgentVersions
+from domain.conversations import turn_store
+from domain.conversations.log import EventLog
+from domain.conversations.speech import Speech
+from domain.guard.guard import check_incoming
+from domain.guard.streaming import OutgoingStream
+from domain.knowledge.passage import Passage
+from domain.knowledge.search import Knowledge
+from domain.llm.model import ChatMessage, Finished, ModelRequest, Provider, TextPiece
+from domain.llm.prices import cost_micros
+from domain.llm.prompt import Exchange, build_request
+from domain.llm.providers import Providers
+from runtime.metrics import Metrics
+from runtime.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One prepared model call: whom to ask what, and where its words go."""
+
+    provider: Provider
+    model: str
+    request: ModelRequest
+    speech: Speech
+    guarded: OutgoingStream
+
+
+class ReplyStep:
+    def __init__(
+        self,
+        database: Database,
+        log: EventLog,
+        versions: AgentVersions,
+        knowledge: Knowledge,
+        providers: Providers,
+        telemetry: Telemetry,
+        metrics: Metrics,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._versions = versions
+        self._knowledge = knowledge
+        self._providers = providers
+        self._telemetry = telemetry
+        self._metrics = metrics
+
+    @activity.defn(name="reply")
+    @domain_errors()
+    async def reply(self, input: ReplyInput) -> Reply:
+        """Takes the floor, asks the model, and says what comes, checked, in order, once.
+
+        A retry goes on after what readers have already seen. Raises Superseded when a newer attempt,
+        a newer message or the end of the turn took the floor; nothing of this one is shown then.
+        """
+        started = time.monotonic()
+        async with heartbeats():
+            call = await self._prepare(input)
+            finished, first_token = await self._speak(call, started)
+        return self._account(input, call, finished, first_token)
+
+    async def _prepare(self, input: ReplyInput) -> _Call:
+        ref, attempt = input.ref, activity.info().attempt
+        config = await self._versions.config(ref.org_id, ref.agent_version_id)
+        provider, model = self._providers.choose(config.model)
+        passages = await self._knowledge.passages(ref.org_id, input.passages)
+        right = fence(input.number, input.step, attempt)
+        async with self._database.transaction(ref.org_id) as connection:
+            floor = await turn_store.take_floor(
+                connection,
+                ref,
+                right=right,
+                step=input.step,
+                provider=provider.name,
+                model=model,
+                passages=None if input.said or input.tool_results else passages,
+                history_messages=config.history_messages,
+                announce=_announcement(input, provider.name, model, attempt, len(passages)),
+            )
+        speech = Speech(self._log, ref, right, said=input.said, shown=floor.shown)
+        exchange = Exchange(
+            text=input.text,
+            history=_history(floor.history, config),
+            passages=passages,
+            tool_results=input.tool_results,
+            said=input.said,
+            language=input.route.language,
+        )
+        request = build_request(
+            config,
+            exchange,
+            model=model,
+            prefix=speech.text,
+            attempt=attempt,
+            tools_allowed=input.tools_allowed and _rounds(input) < config.max_tool_rounds,
+        )
+        grounded = _grounded(input, passages, floor.history)
+        return _Call(provider, model, request, speech, OutgoingStream(config.guardrails, grounded))
+
+    async def _speak(self, call: _Call, started: float) -> tuple[Finished, float | None]:
+        first_token: float | None = None
+        finished: Finished | None = None
+        request = call.request
+        with self._telemetry.model_call(
+            call.provider.name,
+            call.model,
+            temperature=request.temperature,
+            max_output_tokens=request.max_output_tokens,
+        ) as span:
+            async for piece in call.provider.stream(request):
+                if isinstance(piece, TextPiece):
+                    if first_token is None:
+                        first_token = time.monotonic() - started
+                    call.speech.say(call.guarded.feed(piece.text))
+                else:
+                    finished = piece
+            assert finished is not None, "every provider ends its stream with Finished"
+            span.answered(
+                model=call.model, usage=finished.usage, finish=finished.finish, first_token_seconds=first_token
+            )
+        call.speech.say(call.guarded.finish())
+        await call.speech.heard()
+        return finished, first_token
+
+    def _account(self, input: ReplyInput, call: _Call, finished: Finished, first_token: float | None) -> Reply:
+        usage = finished.usage
+        cost = cost_micros(call.provider.name, call.model, usage)
+        self._metrics.model_call(
+            call.provider.name,
+            call.model,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            cost_micros=cost,
+        )
+        if first_token is not None:
+            self._metrics.first_token_seconds.observe(first_token)
+        return Reply(
+            text=call.speech.added,
+            tool_calls=[
+                ToolCall(key=f"{input.step}.{index}", name=asked.name, arguments=asked.arguments)
+                for index, asked in enumerate(finished.tool_requests)
+            ],
+            finish=finished.finish,
+            provider=call.provider.name,
+            model=call.model,
+            usage=usage,
+            cost_micros=cost,
+            first_token_ms=None if first_token is None else first_token * 1000,
+            attempt=activity.info().attempt,
+            step=input.step,
+        )
+
+
+def _announcement(input: ReplyInput, provider: str, model: str, attempt: int, passages: int) -> dict[str, Any]:
+    return {
+        "attempt": attempt,
+        "call": _rounds(input),
+        "provider": provider,
+        "model": model,
+        "language": input.route.language,
+        "intent": input.route.intent,
+        "passages": passages,
+    }
+
+
+def _rounds(input: ReplyInput) -> int:
+    """Model calls of this turn that asked for tools: their keys begin with their step."""
+    return len({result.key.partition(".")[0] for result in input.tool_results})
+
+
+def _history(lines: list[turn_store.SpokenLine], config: AgentConfig) -> list[ChatMessage]:
+    """Earlier messages; what the guard takes out of a new message, it takes out of an old one too."""
+    history = []
+    for line in lines:
+        if line.role == "assistant":
+            history.append(ChatMessage("assistant", line.text))
+        else:
+            verdict = check_incoming(line.text, config.guardrails)
+            history.append(ChatMessage("user", verdict.text if verdict.text is not None else line.text))
+    return history
+
+
+def _grounded(input: ReplyInput, passages: list[Passage], history: list[turn_store.SpokenLine]) -> list[str]:
+    """Texts whose addresses and numbers may be said: the evidence, the tools, the customer's own words."""
+    return [
+        *(passage.text for passage in passages),
+        *(result.content for result in input.tool_results),
+        *(line.text for line in history if line.role == "user"),
+        input.text,
+    ]

@@ -1,0 +1,428 @@
+"""The rows of a turn, written once each however often its steps are tried.
+
+Every function runs in the caller's transaction and is safe to repeat after a commit whose answer
+was lost. Locks the head of the conversation's log first, so two workers take turns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from contracts import events as event
+from contracts.ids import closing_fence, fence
+from contracts.turn import BeginInput, FailInput, IncomingMessage, PersistInput, Reply, TurnRef
+from db.engine import Connection
+from domain.conversations.citations import cited
+from domain.conversations.log import NewEvent, append
+from domain.errors import NotFound, Superseded
+from domain.knowledge.passage import Passage
+
+_STEP_ATTEMPTS_MAX = 4095
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenLine:
+    """One earlier message of the conversation."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a reply attempt finds when it takes the floor: what was said before it, and already shown of it."""
+
+    history: list[SpokenLine]
+    shown: str
+
+
+async def begin(connection: Connection, input: BeginInput) -> int:
+    """Store the customer's messages and the turn; returns the turn's number in the conversation.
+
+    Called again with more messages when a burst joins the turn. Raises NotFound.
+    """
+    ref = input.ref
+    head = await connection.fetchval(
+        """UPDATE event_streams SET turn_id = $2,
+               spoken = spoken AND turn_id IS NOT DISTINCT FROM $2,
+               shown = CASE WHEN turn_id IS NOT DISTINCT FROM $2 THEN shown ELSE 0 END
+           WHERE conversation_id = $1 RETURNING last_seq""",
+        ref.conversation_id,
+        ref.turn_id,
+    )
+    if head is None:
+        raise NotFound("no such conversation")
+    number = await connection.fetchval(
+        """INSERT INTO turns (id, org_id, conversation_id, agent_version_id, number, state)
+           SELECT $1, $2, $3, $4, coalesce(max(number), 0) + 1, 'running' FROM turns WHERE conversation_id = $3
+           ON CONFLICT (id) DO NOTHING RETURNING number""",
+        ref.turn_id,
+        ref.org_id,
+        ref.conversation_id,
+        ref.agent_version_id,
+    )
+    started = [NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.TURN_STARTED, {"number": number})]
+    if number is None:
+        started = []
+        number = await connection.fetchval("SELECT number FROM turns WHERE id = $1", ref.turn_id)
+    stored = await _store_messages(connection, ref, input.messages)
+    await append(connection, [*_created(ref, stored), *started])
+    return int(number)
+
+
+async def _store_messages(
+    connection: Connection, ref: TurnRef, messages: Sequence[IncomingMessage]
+) -> list[IncomingMessage]:
+    rows = await connection.fetch(
+        """INSERT INTO messages (id, org_id, conversation_id, turn_id, position, role, text, client_key)
+           SELECT m.id, $2, $1, $3, last.position + m.ord, 'user', m.text, m.client_key
+           FROM unnest($4::uuid[], $5::text[], $6::text[]) WITH ORDINALITY AS m(id, text, client_key, ord),
+                (SELECT coalesce(max(position), 0) AS position FROM messages WHERE conversation_id = $1) AS last
+           ON CONFLICT DO NOTHING RETURNING id""",
+        ref.conversation_id,
+        ref.org_id,
+        ref.turn_id,
+        [m.id for m in messages],
+        [m.text for m in messages],
+        [m.client_key for m in messages],
+    )
+    new = {row["id"] for row in rows}
+    return [message for message in messages if message.id in new]
+
+
+def _created(ref: TurnRef, messages: Sequence[IncomingMessage]) -> list[NewEvent]:
+    return [
+        NewEvent(
+            ref.org_id,
+            ref.conversation_id,
+            ref.turn_id,
+            event.MESSAGE_CREATED,
+            {"message_id": str(m.id), "role": "user", "text": m.text, "citations": []},
+        )
+        for m in messages
+    ]
+
+
+async def take_floor(
+    connection: Connection,
+    ref: TurnRef,
+    *,
+    right: int,
+    step: int,
+    provider: str,
+    model: str,
+    passages: Sequence[Passage] | None,
+    history_messages: int,
+    announce: dict[str, Any],
+) -> Floor:
+    """Claim the right to speak, reserve the model call in the ledger, and read what was said so far.
+
+    passages None: keep the evidence of the turn as it is. Raises Superseded when a newer attempt,
+    a newer message or the end of the turn holds the right.
+    """
+    shown = await connection.fetchval(
+        """UPDATE event_streams SET fence = $3 WHERE conversation_id = $1 AND turn_id = $2 AND fence < $3
+           RETURNING shown""",
+        ref.conversation_id,
+        ref.turn_id,
+        right,
+    )
+    if shown is None:
+        raise Superseded("the right to speak in this turn has passed on")
+    await connection.execute(
+        """INSERT INTO model_calls (turn_id, org_id, step, state, provider, model)
+           VALUES ($1, $2, $3, 'reserved', $4, $5)
+           ON CONFLICT (turn_id, step) DO UPDATE
+               SET attempts = model_calls.attempts + 1, provider = $4, model = $5""",
+        ref.turn_id,
+        ref.org_id,
+        step,
+        provider,
+        model,
+    )
+    if passages is not None:
+        await _store_evidence(connection, ref, passages)
+    history = await connection.fetch(
+        """SELECT role, text FROM (
+               SELECT role, text, position FROM messages
+               WHERE conversation_id = $1 AND turn_id IS DISTINCT FROM $2 ORDER BY position DESC LIMIT $3
+           ) AS latest ORDER BY position""",
+        ref.conversation_id,
+        ref.turn_id,
+        history_messages,
+    )
+    text = await shown_text(connection, ref) if shown else ""
+    await append(
+        connection, [NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.REPLY_STARTED, announce)]
+    )
+    return Floor([SpokenLine(row["role"], row["text"]) for row in history], text)
+
+
+async def _store_evidence(connection: Connection, ref: TurnRef, passages: Sequence[Passage]) -> None:
+    await connection.execute("DELETE FROM turn_passages WHERE turn_id = $1", ref.turn_id)
+    await connection.executemany(
+        """INSERT INTO turn_passages (turn_id, org_id, marker, collection_id, document_id, passage_id,
+               title, heading, page, char_start, char_end, text, score)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+        [
+            (
+                ref.turn_id,
+                ref.org_id,
+                marker,
+                p.collection_id,
+                p.document_id,
+                p.id,
+                p.title,
+                p.heading,
+                p.page,
+                p.char_start,
+                p.char_end,
+                p.text,
+                p.score,
+            )
+            for marker, p in enumerate(passages, 1)
+        ],
+    )
+
+
+async def shown_text(connection: Connection, ref: TurnRef) -> str:
+    """What readers have seen of this turn's reply."""
+    rows = await connection.fetch(
+        """SELECT type, data FROM events
+           WHERE conversation_id = $1 AND turn_id = $2 AND type IN ('reply.delta', 'reply.rewind') ORDER BY seq""",
+        ref.conversation_id,
+        ref.turn_id,
+    )
+    text = ""
+    for row in rows:
+        data = row["data"]
+        text = text[: data["at"]] + data["text"] if row["type"] == event.REPLY_DELTA else text[: data["to"]]
+    return text
+
+
+async def interrupt(connection: Connection, ref: TurnRef, number: int, step: int) -> bool:
+    """Silence the reply in flight for good, unless it has already said something. True when silenced."""
+    right = fence(number, step, _STEP_ATTEMPTS_MAX)
+    silenced = await connection.fetchval(
+        """UPDATE event_streams SET fence = $3
+           WHERE conversation_id = $1 AND turn_id = $2 AND NOT spoken AND fence <= $3 RETURNING true""",
+        ref.conversation_id,
+        ref.turn_id,
+        right,
+    )
+    if not silenced:
+        return False
+    await connection.execute(
+        "UPDATE model_calls SET state = 'superseded', settled_at = clock_timestamp() WHERE turn_id = $1 AND step = $2",
+        ref.turn_id,
+        step,
+    )
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What closes a turn: the whole visible text, and whether it is an answer or an explanation."""
+
+    number: int
+    text: str
+    calls: Sequence[Reply]
+    record: dict[str, Any]
+    language: str | None = None
+    intent: str | None = None
+    code: str | None = None
+    detail: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.code is not None
+
+
+def answered(input: PersistInput) -> Ending:
+    """The ending of a turn that has an answer."""
+    record = {
+        "route": input.route.model_dump(mode="json"),
+        "checked": input.checked.model_dump(mode="json", exclude={"text"}),
+        "guarded": input.guarded.model_dump(mode="json", exclude={"text"}),
+        "timings_ms": {t.step: round(t.milliseconds, 2) for t in input.timings},
+    }
+    return Ending(input.number, input.text, input.calls, record, input.route.language, input.route.intent)
+
+
+def explained(input: FailInput, text: str) -> Ending:
+    """The ending of a turn that could not be answered: `text` is what the customer reads."""
+    return Ending(input.number, text, [], {}, code=input.code, detail=input.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """seconds: how long the turn took from its first commit; None when it had ended before."""
+
+    message_id: UUID
+    last_seq: int
+    seconds: float | None
+
+
+async def end(connection: Connection, ref: TurnRef, ending: Ending) -> Ended:
+    """Everything a turn leaves behind, in one transaction.
+
+    Exactly once: a second call finds the turn ended and returns what the first one wrote.
+    The log then says exactly what the message says, whatever had been shown before.
+    """
+    message_id = uuid5(ref.turn_id, "reply")
+    shown = await connection.fetchval(
+        "UPDATE event_streams SET fence = $2 WHERE conversation_id = $1 RETURNING shown",
+        ref.conversation_id,
+        closing_fence(ending.number),
+    )
+    if shown is None:
+        raise NotFound("no such conversation")
+    seconds = await connection.fetchval(
+        """UPDATE turns SET state = $2, language = $3, intent = $4, record = $5, error_code = $6,
+               error_detail = $7, finished_at = clock_timestamp()
+           WHERE id = $1 AND state = 'running'
+           RETURNING extract(epoch FROM finished_at - started_at)::float8""",
+        ref.turn_id,
+        "failed" if ending.failed else "completed",
+        ending.language,
+        ending.intent,
+        ending.record,
+        ending.code,
+        ending.detail,
+    )
+    if seconds is None:
+        last = await connection.fetchval(
+            "SELECT last_seq FROM event_streams WHERE conversation_id = $1", ref.conversation_id
+        )
+        return Ended(message_id, int(last), None)
+    await _settle(connection, ref, ending.calls)
+    text = ending.text
+    corrections: list[NewEvent] = []
+    if ending.failed or shown != len(text):
+        seen = await shown_text(connection, ref)
+        if ending.failed and seen:
+            text = f"{seen}\n\n{text}"
+        corrections = _correct(ref, seen, text)
+    citations = await _store_reply(connection, ref, message_id, text)
+    numbers = await append(
+        connection,
+        [*corrections, *_closing_events(ref, ending, message_id, text, citations)],
+    )
+    return Ended(message_id, max(n for n in numbers if n is not None), seconds)
+
+
+async def _settle(connection: Connection, ref: TurnRef, calls: Sequence[Reply]) -> None:
+    """Settle what was answered; what was reserved and never answered is marked so, and costs nothing."""
+    for call in calls:
+        await connection.execute(
+            """UPDATE model_calls SET state = 'settled', provider = $3, model = $4, input_tokens = $5,
+                   output_tokens = $6, cached_tokens = $7, cost_micros = $8, first_token_ms = $9,
+                   settled_at = clock_timestamp()
+               WHERE turn_id = $1 AND step = $2 AND state = 'reserved'""",
+            ref.turn_id,
+            call.step,
+            call.provider,
+            call.model,
+            call.usage.input_tokens,
+            call.usage.output_tokens,
+            call.usage.cached_tokens,
+            call.cost_micros,
+            call.first_token_ms,
+        )
+    await connection.execute(
+        """UPDATE model_calls SET state = 'abandoned', settled_at = clock_timestamp()
+           WHERE turn_id = $1 AND state = 'reserved'""",
+        ref.turn_id,
+    )
+
+
+def _correct(ref: TurnRef, seen: str, text: str) -> list[NewEvent]:
+    """Events that turn what was shown into what is right, taking back no more than needed."""
+    same = next((i for i, (a, b) in enumerate(zip(seen, text, strict=False)) if a != b), min(len(seen), len(text)))
+    events = []
+    if same < len(seen):
+        data: dict[str, Any] = {"to": same, "reason": "guard"}
+        events.append(NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.REPLY_REWIND, data))
+    if same < len(text):
+        data = {"text": text[same:], "at": same}
+        events.append(NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.REPLY_DELTA, data))
+    return events
+
+
+async def _store_reply(connection: Connection, ref: TurnRef, message_id: UUID, text: str) -> list[dict[str, Any]]:
+    evidence = await connection.fetch(
+        """SELECT marker, passage_id, collection_id, document_id, title, heading, page, char_start, char_end, text
+           FROM turn_passages WHERE turn_id = $1 ORDER BY marker""",
+        ref.turn_id,
+    )
+    citations = cited(text, evidence)
+    await connection.execute(
+        """INSERT INTO messages (id, org_id, conversation_id, turn_id, position, role, text, citations)
+           SELECT $1, $2, $3, $4, coalesce(max(position), 0) + 1, 'assistant', $5, $6
+           FROM messages WHERE conversation_id = $3""",
+        message_id,
+        ref.org_id,
+        ref.conversation_id,
+        ref.turn_id,
+        text,
+        citations,
+    )
+    return citations
+
+
+def _closing_events(
+    ref: TurnRef, ending: Ending, message_id: UUID, text: str, citations: list[dict[str, Any]]
+) -> list[NewEvent]:
+    created = {"message_id": str(message_id), "role": "assistant", "text": text, "citations": citations}
+    closing: dict[str, Any] = {"message_id": str(message_id), "number": ending.number}
+    if ending.failed:
+        kind = event.TURN_FAILED
+        closing |= {"code": ending.code, "detail": ending.detail}
+    else:
+        kind = event.TURN_COMPLETED
+        closing |= {
+            "usage": {
+                "input_tokens": sum(c.usage.input_tokens for c in ending.calls),
+                "output_tokens": sum(c.usage.output_tokens for c in ending.calls),
+                "cached_tokens": sum(c.usage.cached_tokens for c in ending.calls),
+            },
+            "cost_micros": sum(c.cost_micros for c in ending.calls),
+            "provider": ending.calls[-1].provider if ending.calls else None,
+            "model": ending.calls[-1].model if ending.calls else None,
+            "finish": ending.calls[-1].finish if ending.calls else "refused",
+            "timings_ms": ending.record.get("timings_ms", {}),
+        }
+    return [
+        NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.MESSAGE_CREATED, created),
+        NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, kind, closing),
+    ]
+
+
+async def log_once(connection: Connection, ref: TurnRef, type: str, data: dict[str, Any], *, call_key: str) -> None:
+    """Append an event about a tool call, unless an earlier attempt already did."""
+    known = await connection.fetchval(
+        """SELECT true FROM events WHERE conversation_id = $1 AND turn_id = $2 AND type = $3
+           AND data->>'call_key' = $4 LIMIT 1""",
+        ref.conversation_id,
+        ref.turn_id,
+        type,
+        call_key,
+    )
+    if not known:
+        await append(connection, [NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, type, data)])
+
+
+async def close(connection: Connection, org_id: UUID, conversation_id: UUID, reason: str) -> None:
+    """No message is accepted any more. Idempotent."""
+    closed = await connection.fetchval(
+        """UPDATE conversations SET state = 'closed', closed_at = clock_timestamp()
+           WHERE id = $1 AND state = 'open' RETURNING true""",
+        conversation_id,
+    )
+    if closed:
+        await append(
+            connection,
+            [NewEvent(org_id, conversation_id, None, event.CONVERSATION_CLOSED, {"reason": reason})],
+        )
+

@@ -1,0 +1,73 @@
+"""What a process is given: opened once from the settings at its root, closed at its end."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from db.engine import Database
+from domain.knowledge.e5 import E5Embedder
+from domain.knowledge.search import Knowledge
+from domain.knowledge.storage import LocalStorage
+from domain.llm.providers import Providers, configured_providers
+from runtime.metrics import Metrics
+from runtime.settings import Settings
+from runtime.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Shared by the API and the workers; each builds its own doors on top."""
+
+    settings: Settings
+    database: Database
+    embedder: E5Embedder
+    knowledge: Knowledge
+    storage: LocalStorage
+    providers: Providers
+    telemetry: Telemetry
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, service: str) -> AsyncIterator[Resources]:
+    """service names the process in traces. Raises RuntimeError without a database, OSError when it is away."""
+    if settings.database_url is None:
+        raise RuntimeError("DATABASE_URL is not set; `everturn up` sets it for what it starts")
+    database = Database(
+        settings.database_url, role=settings.database_role, connections=settings.database_connections
+    )
+    await database.open()
+    telemetry = Telemetry.start(service, settings.otlp_endpoint)
+    embedder = E5Embedder(settings.data_dir / "models")
+    providers = configured_providers(
+        embedder,
+        openai_api_key=_secret(settings.openai_api_key),
+        openai_base_url=settings.openai_base_url,
+        openai_model=settings.openai_model,
+        anthropic_api_key=_secret(settings.anthropic_api_key),
+        anthropic_base_url=settings.anthropic_base_url,
+        anthropic_model=settings.anthropic_model,
+        first_token_seconds=settings.provider_first_token_seconds,
+        idle_seconds=settings.provider_idle_seconds,
+    )
+    try:
+        yield Resources(
+            settings=settings,
+            database=database,
+            embedder=embedder,
+            knowledge=Knowledge(settings.data_dir / "lance", embedder),
+            storage=LocalStorage(settings.data_dir / "objects"),
+            providers=providers,
+            telemetry=telemetry,
+            metrics=Metrics(),
+        )
+    finally:
+        await providers.close()
+        await database.close()
+        telemetry.close()
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None

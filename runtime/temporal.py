@@ -1,0 +1,32 @@
+"""The connection to Temporal, the same for every process of the product."""
+
+import asyncio
+import time
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import GrpcCompression, RPCError
+
+from runtime.settings import Settings
+from runtime.telemetry import Telemetry
+
+
+async def connect(settings: Settings, telemetry: Telemetry, *, patience_seconds: float = 30) -> Client:
+    """Connect, waiting for a server that is still starting. Raises RuntimeError when it stays away."""
+    if settings.temporal_address is None:
+        raise RuntimeError("TEMPORAL_ADDRESS is not set; `everturn up` sets it for what it starts")
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return await Client.connect(
+                settings.temporal_address,
+                namespace=settings.temporal_namespace,
+                data_converter=pydantic_data_converter,
+                interceptors=list(telemetry.interceptors),
+                # Our payloads are a few kB: compressing them costs more processor time than it saves wire.
+                grpc_compression=GrpcCompression.NONE,
+            )
+        except (RPCError, RuntimeError) as error:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Temporal does not answer at {settings.temporal_address}: {error}") from error
+            await asyncio.sleep(0.1)

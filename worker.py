@@ -1,0 +1,110 @@
+"""The switchboard of a worker process: which workflows and activities serve which queue. No logic here."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+from activities.act import Act
+from activities.begin import Begin
+from activities.check import Check
+from activities.close import Close
+from activities.guard import Guard
+from activities.ingest import IngestActivities
+from activities.interrupt import Interrupt
+from activities.persist import Persist
+from activities.reply import ReplyStep
+from activities.retrieve import Retrieve
+from activities.route import RouteStep
+from contracts import options, queues
+from domain.agents.version_store import AgentVersions
+from domain.conversations.log import EventLog
+from domain.routing.router import Router
+from domain.tools.call import ToolCaller
+from domain.tools.http_tool import ToolClient
+from runtime.activity_context import ActivityContext
+from runtime.resources import Resources
+from runtime.sandbox import workflow_runner
+from runtime.settings import Settings
+from workflows.conversation import ConversationWorkflow
+from workflows.ingest import IngestWorkflow
+from workflows.turn import TurnWorkflow
+
+WORKFLOWS: dict[str, Sequence[type]] = {
+    queues.TURNS: (ConversationWorkflow, TurnWorkflow),
+    queues.INGEST: (IngestWorkflow,),
+}
+
+# Each stream is one activity that mostly waits for its model; 500 is well past what two cores can feed.
+_ACTIVITIES_AT_ONCE = {queues.TURNS: 500, queues.INGEST: 4}
+
+
+def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> list[Callable[..., Any]]:
+    database, knowledge = resources.database, resources.knowledge
+    versions = AgentVersions(database)
+    persist = Persist(database, resources.metrics)
+    reply = ReplyStep(
+        database, log, versions, knowledge, resources.providers, resources.telemetry, resources.metrics
+    )
+    return [
+        Begin(database).begin,
+        Check(versions).check,
+        RouteStep(versions, Router(resources.embedder)).route,
+        Retrieve(versions, knowledge).retrieve,
+        reply.reply,
+        Act(database, versions, ToolCaller(database, tools)).act,
+        Interrupt(database).interrupt,
+        Guard(database, versions).guard,
+        persist.persist,
+        persist.fail,
+        Close(database).close_conversation,
+    ]
+
+
+def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
+    ingest = IngestActivities(resources.database, resources.storage, resources.knowledge)
+    return [ingest.parse_document, ingest.index_batch, ingest.finish_ingest, ingest.fail_ingest]
+
+
+def worker(client: Client, resources: Resources, queue: str, activities: Sequence[Callable[..., Any]]) -> Worker:
+    """One queue's worker. Not started."""
+    return Worker(
+        client,
+        task_queue=queue,
+        workflows=WORKFLOWS[queue],
+        activities=activities,
+        workflow_runner=workflow_runner(),
+        interceptors=[ActivityContext(resources.metrics)],
+        max_concurrent_activities=_ACTIVITIES_AT_ONCE[queue],
+        sticky_queue_schedule_to_start_timeout=options.STICKY_TIMEOUT,
+        graceful_shutdown_timeout=options.SHUTDOWN_GRACE,
+        deployment_config=_deployment(resources.settings),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    name, build = settings.temporal_deployment_name, settings.temporal_worker_build_id
+    if name is None or build is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=name, build_id=build),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+async def start_workers(
+    stack: AsyncExitStack, client: Client, resources: Resources, serve: Sequence[str]
+) -> EventLog:
+    """Start a worker for each queue; the stack stops them in order, and the log's writer last."""
+    log = EventLog(resources.database)
+    stack.push_async_callback(log.close)
+    tools = ToolClient(allow_private=resources.settings.allow_private_tool_targets)
+    stack.push_async_callback(tools.close)
+    for queue in serve:
+        activities = turn_activities(resources, log, tools) if queue == queues.TURNS else ingest_activities(resources)
+        await stack.enter_async_context(worker(client, resources, queue, activities))
+    return log
