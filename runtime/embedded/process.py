@@ -13,6 +13,10 @@ _CLONE_NEWUSER = 0x10000000
 _SERVANT_ID = 1000
 
 
+class CannotStart(RuntimeError):
+    """A server or program of the stack could not start; the text is for a person and ends with its log."""
+
+
 def free_port() -> int:
     """A loopback port nobody listens on now. Another program may take it before its user does."""
     with socket.socket() as probe:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from contracts import search
-from runtime.embedded.process import spawn, stop, tail
+from runtime.embedded.process import CannotStart, spawn, stop, tail
 
 _DYNAMIC_CONFIG = {
     # A history shard polls its queues 20 times a second by default, which makes every step of a
@@ -56,14 +56,14 @@ class EmbeddedTemporal:
         return self._process is not None and self._process.poll() is None
 
     def start(self, timeout_seconds: float = 30) -> None:
-        """Launch and return once the frontend takes connections. Raises RuntimeError with its log."""
+        """Launch and return once the frontend takes connections. Raises CannotStart with its log."""
         self.launch()
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline and self.running():
             if self.ready():
                 return
             time.sleep(0.02)
-        raise RuntimeError(f"Temporal did not start on port {self.port}:\n{tail(self.log)}")
+        raise CannotStart(f"Temporal did not start on port {self.port}:\n{tail(self.log)}")
 
     def launch(self) -> None:
         """Start without waiting. From the main thread: it dies with the thread."""
