@@ -15,10 +15,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.util.genai.handler import TelemetryHandler
 from opentelemetry.util.genai.invocation import InferenceInvocation
+from opentelemetry.util.genai.types import Error
 from temporalio.client import Interceptor
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from contracts.turn import Usage
+from domain.errors import DomainError
 from runtime.turn_traces import TurnTraces
 
 _SCOPE: Final = "everturn"
@@ -92,11 +94,18 @@ class Telemetry:
         if self._genai is None:
             yield _SILENT
             return
-        with self._genai.inference(provider, request_model=model, conversation_id=conversation_id) as span:
-            span.request_stream = True
-            span.temperature = temperature
-            span.max_tokens = max_output_tokens
+        span = self._genai.inference(provider, request_model=model, conversation_id=conversation_id)
+        span.request_stream = True
+        span.temperature = temperature
+        span.max_tokens = max_output_tokens
+        try:
             yield _Spoken(span)
+        except BaseException as error:  # cancellation, too, must close the span
+            # Its kind only: providers quote the request in their errors.
+            kind = error.code if isinstance(error, DomainError) else type(error).__name__
+            span.fail(Error(message=None, type=kind))
+            raise
+        span.stop()
 
     def close(self) -> None:
         """Sends what is waiting. Blocks for some seconds at most, when the collector is down. Idempotent."""
