@@ -1,5 +1,6 @@
 """The switchboard of a worker process: which workflows and activities serve which queue. No logic here."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -26,9 +27,11 @@ from domain.routing.router import Router
 from domain.tools.call import ToolCaller
 from domain.tools.http_tool import ToolClient
 from runtime.activity_context import ActivityContext
-from runtime.resources import Resources
+from runtime.metrics import MetricsServer
+from runtime.resources import Resources, open_resources
 from runtime.sandbox import workflow_runner
 from runtime.settings import Settings
+from runtime.temporal import connect
 from workflows.conversation import ConversationWorkflow
 from workflows.ingest import IngestWorkflow
 from workflows.turn import TurnWorkflow
@@ -108,3 +111,15 @@ async def start_workers(
         activities = turn_activities(resources, log, tools) if queue == queues.TURNS else ingest_activities(resources)
         await stack.enter_async_context(worker(client, resources, queue, activities))
     return log
+
+
+async def run_worker(settings: Settings, serve: Sequence[str]) -> None:
+    """Serve the queues until cancelled. Its metrics answer once it takes work."""
+    async with AsyncExitStack() as stack:
+        resources = await stack.enter_async_context(open_resources(settings, "everturn-worker"))
+        client, _ = await asyncio.gather(connect(settings, resources.telemetry), resources.embedder.warm())
+        await start_workers(stack, client, resources, serve)
+        if settings.worker_metrics_port:
+            server = MetricsServer(resources.metrics, host=settings.http_host, port=settings.worker_metrics_port)
+            stack.callback(server.close)
+        await asyncio.Event().wait()

@@ -16,12 +16,17 @@ MAX_WAITING = 20
 
 
 class ConversationInput(Contract):
-    """Starts (or restarts after idling, or continues as new) the single writer of a conversation."""
+    """Starts (or restarts after idling, or continues as new) the single writer of a conversation.
+
+    turns_per_run: continue as new after so many. A turn is some 25 events and an update; Temporal
+    ends a workflow at 51,200 events and takes 2,000 updates a run, and a short history replays fast.
+    """
 
     org_id: UUID
     conversation_id: UUID
     agent_version_id: UUID
     idle_seconds: int = 600
+    turns_per_run: int = 200
     waiting: list[IncomingMessage] = Field(default_factory=list)
     turns_done: int = 0
 

@@ -27,11 +27,6 @@ from contracts.conversation import (
 from contracts.turn import IncomingMessage, TurnRef
 from workflows.turn import Turn
 
-TURNS_PER_RUN = 200
-"""Continue as new after this many turns: a turn is some 25 events and one update, Temporal ends a
-workflow at 51,200 events and takes 2,000 updates a run, and a short history replays fast."""
-
-
 @workflow.defn(name="ConversationWorkflow")
 class ConversationWorkflow:
     """Started by its first message, closed by hand, asleep (completed) after idling; the next message wakes it."""
@@ -141,7 +136,7 @@ class ConversationWorkflow:
         )
 
     def _run_is_long(self) -> bool:
-        return self._turns_here >= TURNS_PER_RUN or workflow.info().is_continue_as_new_suggested()
+        return self._turns_here >= self._input.turns_per_run or workflow.info().is_continue_as_new_suggested()
 
     async def _continue(self) -> None:
         """Begin a fresh history at a turn boundary, taking along what waits."""
