@@ -26,7 +26,9 @@ from domain.conversations.log import EventLog
 from domain.routing.router import Router
 from domain.tools.call import ToolCaller
 from domain.tools.http_tool import ToolClient
+from runtime import logs
 from runtime.activity_context import ActivityContext
+from runtime.core_metrics import CoreMetrics
 from runtime.metrics import MetricsServer
 from runtime.resources import Resources, open_resources
 from runtime.sandbox import workflow_runner
@@ -103,7 +105,7 @@ async def start_workers(
     stack: AsyncExitStack, client: Client, resources: Resources, serve: Sequence[str]
 ) -> EventLog:
     """Start a worker for each queue; the stack stops them in order, and the log's writer last."""
-    log = EventLog(resources.database)
+    log = EventLog(resources.database, committed=resources.metrics.log_committed)
     stack.push_async_callback(log.close)
     tools = ToolClient(allow_private=resources.settings.allow_private_tool_targets)
     stack.push_async_callback(tools.close)
@@ -115,9 +117,15 @@ async def start_workers(
 
 async def run_worker(settings: Settings, serve: Sequence[str]) -> None:
     """Serve the queues until cancelled. Its metrics answer once it takes work."""
+    logs.configure(settings.log_format, settings.log_level)
     async with AsyncExitStack() as stack:
         resources = await stack.enter_async_context(open_resources(settings, "everturn-worker"))
-        client, _ = await asyncio.gather(connect(settings, resources.telemetry), resources.embedder.warm())
+        core = CoreMetrics() if settings.worker_metrics_port else None
+        if core is not None:
+            resources.metrics.include(core)
+        client, _ = await asyncio.gather(
+            connect(settings, resources.telemetry, runtime=core.runtime if core else None), resources.embedder.warm()
+        )
         await start_workers(stack, client, resources, serve)
         if settings.worker_metrics_port:
             server = MetricsServer(resources.metrics, host=settings.http_host, port=settings.worker_metrics_port)

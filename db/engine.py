@@ -21,7 +21,9 @@ APPLICATION_ROLE = "everturn_app"
 """The role every connection of the product works as: owns nothing, cannot bypass row-level security."""
 
 if TYPE_CHECKING:  # asyncpg's classes are generic for the type checker only
-    Connection = asyncpg.Connection[asyncpg.Record]
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
@@ -91,9 +93,9 @@ class Database:
             raise RuntimeError("Database.open() was not awaited")
         return self._pool
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection of its own, outside the pool, for LISTEN. The caller closes it."""
-        connection: Connection = await asyncpg.connect(self._url, server_settings=self._settings)
+        connection = await asyncpg.connect(self._url, server_settings=self._settings)
         await _prepare(connection)
         return connection
 

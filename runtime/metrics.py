@@ -91,6 +91,11 @@ class Metrics:
                 self.tokens.labels(provider, model, kind).inc(count)
         self.cost_micros.labels(provider, model).inc(cost_micros)
 
+    def log_committed(self, events: int) -> None:
+        """One transaction of the event log's writer."""
+        self.log_commits.inc()
+        self.log_events.inc(events)
+
     def text(self) -> bytes:
         """The exposition format of Prometheus; its media type is CONTENT_TYPE."""
         return generate_latest(self.registry)

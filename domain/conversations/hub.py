@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from db.engine import Connection, Database
+from db.engine import Database
 from domain.conversations.log import LoggedEvent, read_many
 
 _CHANNEL = "everturn_events"
@@ -35,8 +35,9 @@ class Subscription:
         return len(self._buffer) >= _BUFFERED
 
     def offer(self, events: list[LoggedEvent]) -> None:
+        """Take what comes next. A page that begins further on was read for others; the hub reads again."""
         fresh = [event for event in events if event.seq > self.cursor]
-        if fresh:
+        if fresh and fresh[0].seq == self.cursor + 1:
             self.cursor = fresh[-1].seq
             self._buffer += fresh
             self._ready.set()
@@ -182,7 +183,7 @@ class EventHub:
                 self._mark(conversation)
 
 
-async def _close(connection: Connection) -> None:
+async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     try:
         await connection.close(timeout=1)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):

@@ -6,7 +6,7 @@ transaction that it tells about (`append`); text goes through the ticked `EventL
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -122,16 +122,22 @@ class EventLog:
     """The one writer of streamed text in a process: gathers all running replies, commits once a tick.
 
     Safe to repeat: the head of each log knows how much was shown, so text whose commit was not
-    confirmed is offered again and taken once. Counters are for metrics.
+    confirmed is offered again and taken once.
     """
 
-    def __init__(self, database: Database, *, tick_seconds: float = TICK_SECONDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        tick_seconds: float = TICK_SECONDS,
+        committed: Callable[[int], None] = lambda _events: None,
+    ) -> None:
+        """committed is told the number of events of each commit, for metrics."""
         self._database = database
         self._tick = tick_seconds
+        self._committed = committed
         self._waiting: dict[tuple[UUID, int], _Waiting] = {}
         self._writer: asyncio.Task[None] | None = None
-        self.commits = 0
-        self.events = 0
 
     def say(
         self, org_id: UUID, conversation_id: UUID, turn_id: UUID, fence: int, at: int, text: str
@@ -196,8 +202,7 @@ class EventLog:
             [e.type for e in events],
             [e.data for e in events],
         )
-        self.commits += 1
-        self.events += len(events)
+        self._committed(len(events))
         refused = {row["ord"] - 1 for row in rows}
         return [index in refused for index in range(len(events))]
 

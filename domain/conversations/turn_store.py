@@ -356,7 +356,7 @@ async def _store_reply(connection: Connection, ref: TurnRef, message_id: UUID, t
            FROM turn_passages WHERE turn_id = $1 ORDER BY marker""",
         ref.turn_id,
     )
-    citations = cited(text, evidence)
+    citations = cited(text, [dict(passage) for passage in evidence])
     await connection.execute(
         """INSERT INTO messages (id, org_id, conversation_id, turn_id, position, role, text, citations)
            SELECT $1, $2, $3, $4, coalesce(max(position), 0) + 1, 'assistant', $5, $6

@@ -1,0 +1,1 @@
+"""Real processes, real kill -9: whatever dies, every turn ends once, whole, and paid for once."""
