@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -33,3 +35,18 @@ async def migrate(database_url: str) -> None:
             await connection.run_sync(_upgrade)
     finally:
         await engine.dispose()
+
+
+async def versions(database_url: str) -> tuple[str | None, str | None]:
+    """The schema's revision now (None: never migrated), and the newest one this code knows."""
+    engine = create_async_engine(sqlalchemy_url(database_url))
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_versions)
+    finally:
+        await engine.dispose()
+
+
+def _versions(connection: Connection) -> tuple[str | None, str | None]:
+    newest = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision(), newest

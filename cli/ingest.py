@@ -1,0 +1,81 @@
+"""`everturn ingest`: upload files and folders into a collection, and wait until each can be searched."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from cli.connection import connect
+from cli.faults import Refused
+from cli.media import MEDIA_TYPES, media_type, readable
+from runtime.settings import Settings
+from sdk.client import Everturn, Json
+from sdk.errors import ApiProblem
+
+_AT_ONCE = 4
+"""Uploads in flight; the ingest worker takes four documents at a time."""
+
+_POLL_SECONDS = 0.25
+
+
+def ingest(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files, or folders with everything readable in them.", exists=True)
+    ],
+    collection: Annotated[str, typer.Option(help="Name of the collection; made when there is none.")],
+) -> None:
+    """Upload, and wait until every document is ready. Exit 1 when any failed, with the reason."""
+    found = [file for path in paths for file in readable(path)]
+    if not found:
+        raise Refused(f"nothing to read there; readable are {', '.join(MEDIA_TYPES)}")
+    failures = asyncio.run(_ingest(Settings(), found, collection))
+    if failures:
+        raise typer.Exit(1)
+
+
+async def _ingest(settings: Settings, found: list[Path], name: str) -> int:
+    console = Console(highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+    async with connect(settings) as client:
+        collection = await client.find("collections", name) or await client.create_collection(name)
+        with Progress(*columns, console=console) as progress:
+            gate = asyncio.Semaphore(_AT_ONCE)
+            jobs = (_one(client, collection["id"], file, progress, gate) for file in found)
+            reasons = await asyncio.gather(*jobs)
+    failed = [(file, reason) for file, reason in zip(found, reasons, strict=True) if reason]
+    for file, reason in failed:
+        console.print(f"[red]failed[/] {escape(str(file))}: {escape(reason)}")
+    console.print(f"{len(found) - len(failed)} of {len(found)} documents are ready in {escape(name)}.")
+    return len(failed)
+
+
+async def _one(
+    client: Everturn, collection_id: str, file: Path, progress: Progress, gate: asyncio.Semaphore
+) -> str | None:
+    """Why the file failed, or None."""
+    async with gate:
+        task = progress.add_task(escape(file.name), total=None, state="uploading")
+        try:
+            content = await asyncio.to_thread(file.read_bytes)
+            row = await client.upload(collection_id, file.name, content, media_type(file))
+        except (ApiProblem, OSError) as error:
+            progress.update(task, total=1, completed=0, state="refused")
+            return str(error)
+        return await _follow(client, row, progress, task)
+
+
+async def _follow(client: Everturn, row: Json, progress: Progress, task: TaskID) -> str | None:
+    while row["state"] not in {"ready", "failed"}:
+        passages = row["passages"] or None
+        progress.update(task, total=passages, completed=row["passages_done"], state=row["state"])
+        await asyncio.sleep(_POLL_SECONDS)
+        row = await client.document(row["id"])
+    if row["state"] == "failed":
+        progress.update(task, total=1, completed=0, state="failed")
+        return f"{row['error_code']}: {row['error_detail']}"
+    progress.update(task, total=1, completed=1, state=f"ready, {row['passages']} passages")
+    return None

@@ -1,0 +1,102 @@
+"""The HTTP API as Python calls. One object an address and key; close it at the end.
+
+Every mutation carries an Idempotency-Key, so a call that is repeated after a lost answer does its work once.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx2
+
+from sdk.answers import lost, problem
+from sdk.reply import Event
+from sdk.stream import follow
+
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 60.0
+"""The slowest plain call is an upload of 50 MB; streams have a timeout of their own."""
+
+_PAGE = 100
+
+Json = dict[str, Any]
+
+
+class Everturn:
+    """Rows come and go as the JSON of the API (see /docs of the server). Raises ApiProblem and Unreachable."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx2.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {api_key}"},
+            timeout=httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Idempotent."""
+        await self._http.aclose()
+
+    async def find(self, kind: str, name: str) -> Json | None:
+        """The agent or collection (`kind` is the plural) of that name, or None."""
+        async for row in self.rows(f"/v1/{kind}"):
+            if row["name"] == name:
+                return row
+        return None
+
+    async def rows(self, path: str) -> AsyncIterator[Json]:
+        """Every row of a list, page by page, newest first."""
+        cursor: str | None = None
+        while True:
+            page = await self._json("GET", path, params={"limit": _PAGE} | ({"cursor": cursor} if cursor else {}))
+            for row in page["items"]:
+                yield row
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    async def create_agent(self, name: str, config: Json, *, description: str = "") -> Json:
+        return await self._json("POST", "/v1/agents", json={"name": name, "description": description, "config": config})
+
+    async def create_collection(self, name: str, *, description: str = "") -> Json:
+        return await self._json("POST", "/v1/collections", json={"name": name, "description": description})
+
+    async def upload(self, collection_id: str, filename: str, content: bytes, media_type: str) -> Json:
+        """The document's row; its state tells how far it got (queued, parsing, indexing, ready, failed)."""
+        file = (PurePath(filename).name, content, media_type)
+        return await self._json("POST", f"/v1/collections/{collection_id}/documents", files={"file": file})
+
+    async def document(self, document_id: str) -> Json:
+        return await self._json("GET", f"/v1/documents/{document_id}")
+
+    async def create_conversation(self, agent_id: str) -> Json:
+        return await self._json("POST", "/v1/conversations", json={"agent_id": agent_id})
+
+    async def post_message(self, conversation_id: str, text: str) -> Json:
+        """message_id, and how many messages wait before it. Its events are in the conversation's log."""
+        return await self._json("POST", f"/v1/conversations/{conversation_id}/messages", json={"text": text})
+
+    def events(self, conversation_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+        """The conversation's log from a place on, live and without end. Lost connections are resumed in silence."""
+        return follow(self._http, f"/v1/conversations/{conversation_id}/events", after=after)
+
+    async def _json(self, method: str, path: str, **options: Any) -> Json:
+        headers = {} if method == "GET" else {"Idempotency-Key": str(uuid4())}
+        try:
+            response = await self._http.request(method, path, headers=headers, **options)
+        except httpx2.TransportError as error:
+            raise lost(self._http, error) from error
+        if response.is_error:
+            raise problem(response.status_code, response.content)
+        answer: Json = response.json()
+        return answer

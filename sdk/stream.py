@@ -1,0 +1,56 @@
+"""Follows a conversation's log over SSE, and goes on where it was after a lost connection."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+import httpx2
+
+from sdk.answers import lost, problem
+from sdk.errors import ApiProblem
+from sdk.reply import Event
+
+_SILENCE_SECONDS = 45.0
+"""The server sends a keep-alive every 15 s; three missed ones mean that the connection is dead."""
+
+_PATIENCE_SECONDS = 60.0
+"""How long to go on trying. A restarted API is back in 3 s; a person has given up after a minute."""
+
+_WAITS = (0.05, 0.2, 0.5, 1.0, 2.0)
+"""Between tries, the last one repeating. The first is short: most losses are a restarted proxy."""
+
+
+async def follow(http: httpx2.AsyncClient, path: str, *, after: int) -> AsyncIterator[Event]:
+    """Events after `after`, each once and in order, for as long as the caller listens.
+
+    Raises ApiProblem when the API refuses, Unreachable when nothing was heard for a minute of trying.
+    """
+    cursor, tries, heard = after, 0, time.monotonic()
+    while True:
+        try:
+            async for event in _connection(http, path, cursor):
+                tries, heard = 0, time.monotonic()
+                if event.seq > cursor:
+                    cursor = event.seq
+                    yield event
+        except httpx2.TransportError as error:
+            if time.monotonic() - heard > _PATIENCE_SECONDS:
+                raise lost(http, error) from error
+        except ApiProblem as error:
+            if error.status < 500 or time.monotonic() - heard > _PATIENCE_SECONDS:
+                raise
+        await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+        tries += 1
+
+
+async def _connection(http: httpx2.AsyncClient, path: str, cursor: int) -> AsyncIterator[Event]:
+    headers = {"Last-Event-ID": str(cursor)} if cursor else {}
+    timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=5.0)
+    async with http.sse(path, headers=headers, timeout=timeout) as source:
+        if source.response.is_error:
+            raise problem(source.response.status_code, await source.response.aread())
+        async for message in source:
+            if message.data and message.id:
+                data = json.loads(message.data)
+                yield Event(int(message.id), message.event, data["data"], data.get("turn_id"))
