@@ -1,40 +1,121 @@
-"""Write passages where they are searched: LanceDB, a database folder an organisation, a table a collection."""
+"""Write passages where they are searched. Not for finding them: see `search.py`.
+
+Writers of one collection take turns: callers hold the collection's row (`store.hold_collection`).
+"""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
+import pyarrow as pa
+from lancedb.index import BTree, IvfSq
 from numpy.typing import NDArray
 
+from contracts.ingest import IngestInput
 from domain.knowledge.chunk import Chunk
+from domain.knowledge.lance import DIMENSIONS, SCHEMA, Connections, Table, table_folder, table_name, word_index
+
+_KEEP_OLD = timedelta(hours=1)
+"""Files of older versions stay for readers in the middle of a query (LanceDB warns below an hour)."""
+
+_FLAT_ROWS = 50_000
+"""Below, comparing with every vector is fast enough (38 ms at 100,000); IvfSq has recall 1.00 and builds in 4 s."""
+
+
+def embedded_text(title: str, chunk: Chunk) -> str:
+    """What is embedded and searched for words: the passage under its title and headings."""
+    above = [part for part in (title, chunk.heading) if part]
+    if len(above) == 2 and chunk.heading.startswith(title):
+        above = above[1:]
+    return "\n".join([*above, chunk.text])
 
 
 class Index:
     """Every method is idempotent, so that a repeated step of an ingestion ends the same."""
 
     def __init__(self, database_folder: Path) -> None:
-        self._folder = database_folder
+        self._connections = Connections(database_folder)
 
-    async def write(
-        self,
-        org_id: UUID,
-        collection_id: UUID,
-        document_id: UUID,
-        revision: int,
-        title: str,
-        chunks: Sequence[Chunk],
-        vectors: NDArray[np.float32],
+    async def replace(
+        self, document: IngestInput, title: str, chunks: Sequence[Chunk], vectors: NDArray[np.float32]
     ) -> None:
-        """Add or replace these passages by id; they can be found at once."""
-        raise NotImplementedError
+        """Make these the document's passages, all in one commit: readers see the old ones or the new ones.
 
-    async def finish(self, org_id: UUID, collection_id: UUID, document_id: UUID, revision: int) -> None:
-        """Drop what older revisions of the document left, and bring the word index up to date."""
-        raise NotImplementedError
+        vectors: shape (len(chunks), 384), in the order of the chunks.
+        """
+        connection = await self._connections.of(document.org_id)
+        table = await connection.create_table(table_name(document.collection_id), schema=SCHEMA, exist_ok=True)
+        if "search_text" not in await _indexed(table):  # before the first row, as a search needs it
+            await table.create_index("search_text", config=word_index())
+        rows = _rows(document, title, chunks, vectors)
+        if await table.count_rows(_of(document.document_id)):
+            merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+            await merge.when_not_matched_by_source_delete(_of(document.document_id)).execute(rows)
+        else:
+            await table.add(rows)
+
+    async def tidy(self, org_id: UUID, collection_id: UUID) -> None:
+        """Bring the word index up to date and join small files; 0.17 s at 2,000 passages, 0.6 s at 20,000.
+
+        Passages are found without it, at 45 us of each search for each one not tidied.
+        """
+        table = await self._existing(org_id, collection_id)
+        if table is None:
+            return
+        await table.optimize(cleanup_older_than=_KEEP_OLD)
+        if await table.count_rows() < _FLAT_ROWS:
+            return
+        indexed = await _indexed(table)
+        if "vector" not in indexed:
+            await table.create_index("vector", config=IvfSq(distance_type="cosine"))  # type: ignore[arg-type]  # missing in its hint
+        if "id" not in indexed:
+            await table.create_index("id", config=BTree())
+
+    async def untidied(self, org_id: UUID, collection_id: UUID) -> int:
+        """How many passages the word index does not hold yet."""
+        table = await self._existing(org_id, collection_id)
+        stats = None if table is None else await table.index_stats("search_text_idx")
+        return 0 if stats is None else stats.num_unindexed_rows
 
     async def remove_document(self, org_id: UUID, collection_id: UUID, document_id: UUID) -> None:
-        raise NotImplementedError
+        table = await self._existing(org_id, collection_id)
+        if table is not None:
+            await table.delete(_of(document_id))
 
     async def drop(self, org_id: UUID, collection_id: UUID) -> None:
-        raise NotImplementedError
+        connection = await self._connections.of(org_id)
+        await connection.drop_table(table_name(collection_id), ignore_missing=True)
+
+    async def _existing(self, org_id: UUID, collection_id: UUID) -> Table | None:
+        if not table_folder(self._connections.folder, org_id, collection_id).exists():
+            return None
+        return await (await self._connections.of(org_id)).open_table(table_name(collection_id))
+
+
+def _of(document_id: UUID) -> str:
+    return f"document_id = '{UUID(str(document_id))}'"
+
+
+async def _indexed(table: Table) -> set[str]:
+    return {column for index in await table.list_indices() for column in index.columns}
+
+
+def _rows(document: IngestInput, title: str, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> pa.Table:
+    if vectors.shape != (len(chunks), DIMENSIONS):
+        raise ValueError(f"{len(chunks)} passages need as many vectors of {DIMENSIONS}, not {vectors.shape}")
+    columns = {
+        "id": [chunk.id for chunk in chunks],
+        "document_id": [str(document.document_id)] * len(chunks),
+        "revision": [document.revision] * len(chunks),
+        "title": [title] * len(chunks),
+        "heading": [chunk.heading for chunk in chunks],
+        "page": [chunk.page for chunk in chunks],
+        "char_start": [chunk.char_start for chunk in chunks],
+        "char_end": [chunk.char_end for chunk in chunks],
+        "text": [chunk.text for chunk in chunks],
+        "search_text": [embedded_text(title, chunk) for chunk in chunks],
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float32()), DIMENSIONS),
+    }
+    return pa.table(columns, schema=SCHEMA)

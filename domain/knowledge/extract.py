@@ -1,0 +1,73 @@
+"""What reading a file yields: one text, and which stretch of it is a heading, prose, a table or code."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["heading", "prose", "code"]
+
+_LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
+_INVISIBLE = dict.fromkeys([*range(9), *range(0xB, 0x20), 0x7F, 0xAD, 0x200B, 0x2060, 0xFEFF])
+_SPACES = dict.fromkeys([0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " ")
+_CLEAN = {**_INVISIBLE, **_SPACES, **_LIGATURES, 0x2028: "\n", 0x2029: "\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece as a reader of one format found it. level: 1 to 6 of a heading. page counts from 1.
+
+    A table is `code`: its lines belong together.
+    """
+
+    kind: Kind
+    text: str
+    level: int = 0
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A block's place in the extracted text: code points [start, end)."""
+
+    kind: Kind
+    start: int
+    end: int
+    level: int
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    title: str
+    media_type: str
+    pages: int
+    text: str
+    spans: list[Span]
+
+
+def clean(text: str) -> str:
+    """The text as it is stored and shown: ligatures spelt out, soft hyphens and control characters gone.
+
+    Not NFKC as a whole: that would turn "x²" into "x2" and "①" into "1".
+    """
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").translate(_CLEAN))
+
+
+def assemble(blocks: Iterable[Block], *, title: str, media_type: str, pages: int = 0) -> Extract:
+    """Join blocks with blank lines; every span's offsets are true to the joined text."""
+    parts: list[str] = []
+    spans: list[Span] = []
+    length = 0
+    for block in blocks:
+        text = clean(block.text).strip("\n") if block.kind == "code" else clean(block.text).strip()
+        if not text.strip():
+            continue
+        if parts:
+            parts.append("\n\n")
+            length += 2
+        parts.append(text)
+        spans.append(Span(block.kind, length, length + len(text), block.level, block.page))
+        length += len(text)
+    return Extract(re.sub(r"\s+", " ", clean(title)).strip(), media_type, pages, "".join(parts), spans)
