@@ -1,4 +1,4 @@
-"""`everturn migrate`: bring the database to the schema this version needs."""
+"""`everturn migrate`: bring the database, and an external Temporal, to what this version needs."""
 
 import asyncio
 
@@ -9,11 +9,21 @@ from runtime.settings import Settings
 
 
 def migrate() -> None:
-    """Upgrade the schema of DATABASE_URL. Safe to repeat, and to run twice at once."""
-    settings = Settings()
-    if settings.database_url is None:
-        raise Refused("set DATABASE_URL to the database to migrate (`everturn up` migrates its own)")
+    """Upgrade the schema of DATABASE_URL, and register search attributes at TEMPORAL_ADDRESS. Safe to repeat."""
+    asyncio.run(_migrate(Settings()))
+
+
+async def _migrate(settings: Settings) -> None:
     from db.migrate import migrate as upgrade  # noqa: PLC0415  a second of imports that other verbs have no need of
 
-    asyncio.run(upgrade(settings.database_url))
+    if settings.database_url is None:
+        raise Refused("set DATABASE_URL to the database to migrate (`everturn up` migrates its own)")
+    await upgrade(settings.database_url)
     typer.echo("The schema is up to date.")
+    if settings.temporal_address is None:
+        return
+    from runtime import search_attributes, telemetry, temporal  # noqa: PLC0415  as above
+
+    client = await temporal.connect(settings, telemetry.Telemetry(None))
+    added = await search_attributes.register(client)
+    typer.echo(f"Search attributes added: {', '.join(added) or 'none, all were there'}.")

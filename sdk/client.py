@@ -59,7 +59,7 @@ class Everturn:
         cursor: str | None = None
         while True:
             page = await self._json("GET", path, params={"limit": _PAGE} | ({"cursor": cursor} if cursor else {}))
-            for row in page["items"]:
+            for row in page["data"]:
                 yield row
             cursor = page.get("next_cursor")
             if cursor is None:
@@ -88,7 +88,7 @@ class Everturn:
 
     def events(self, conversation_id: str, *, after: int = 0) -> AsyncIterator[Event]:
         """The conversation's log from a place on, live and without end. Lost connections are resumed in silence."""
-        return follow(self._http, f"/v1/conversations/{conversation_id}/events", after=after)
+        return follow(self._http, f"/v1/conversations/{conversation_id}/events/stream", after=after)
 
     async def _json(self, method: str, path: str, **options: Any) -> Json:
         headers = {} if method == "GET" else {"Idempotency-Key": str(uuid4())}

@@ -21,8 +21,12 @@ _WAITS = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Between tries, the last one repeating. The first is short: most losses are a restarted proxy."""
 
 
+class _Ended(Exception):
+    """The server says that there is nothing more to come."""
+
+
 async def follow(http: httpx2.AsyncClient, path: str, *, after: int) -> AsyncIterator[Event]:
-    """Events after `after`, each once and in order, for as long as the caller listens.
+    """Events after `after`, each once and in order, until the conversation is closed and all was read.
 
     Raises ApiProblem when the API refuses, Unreachable when nothing was heard for a minute of trying.
     """
@@ -34,6 +38,8 @@ async def follow(http: httpx2.AsyncClient, path: str, *, after: int) -> AsyncIte
                 if event.seq > cursor:
                     cursor = event.seq
                     yield event
+        except _Ended:
+            return
         except httpx2.TransportError as error:
             if time.monotonic() - heard > _PATIENCE_SECONDS:
                 raise lost(http, error) from error
@@ -50,7 +56,9 @@ async def _connection(http: httpx2.AsyncClient, path: str, cursor: int) -> Async
     async with http.sse(path, headers=headers, timeout=timeout) as source:
         if source.response.is_error:
             raise problem(source.response.status_code, await source.response.aread())
+        if source.response.status_code == 204:
+            raise _Ended
         async for message in source:
             if message.data and message.id:
                 data = json.loads(message.data)
-                yield Event(int(message.id), message.event, data["data"], data.get("turn_id"))
+                yield Event(int(message.id), message.event, data, data.get("turn_id"))

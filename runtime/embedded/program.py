@@ -14,13 +14,21 @@ class Program:
     """Started with the interpreter that runs now; ready once its own HTTP endpoint answers 200."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], *, environment: Mapping[str, str], log: Path, port: int, path: str
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        host: str,
+        port: int,
+        path: str,
     ) -> None:
         self.name = name
         self.log = log
         self._arguments = arguments
         self._environment = environment
-        self._port = port
+        self._address = (host, port)
         self._path = path
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -39,7 +47,7 @@ class Program:
         self._process = spawn(command, self.log, env=child_environment(**self._environment))
 
     def ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
+        connection = http.client.HTTPConnection(*self._address, timeout=1)
         try:
             connection.request("GET", self._path)
             return connection.getresponse().status == 200

@@ -20,6 +20,7 @@ from runtime.embedded.supervisor import Child, Supervisor
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.settings import Settings, child_environment
 
+LOOPBACK = "127.0.0.1"
 POSTGRES_PORT = 5433
 TEMPORAL_PORT = 7233
 TEMPORAL_UI_PORT = 8233
@@ -70,7 +71,9 @@ class Stack:
         for server in servers:
             if isinstance(server, EmbeddedPostgres):
                 self._environment["DATABASE_URL"] = server.url
+        # Without TEMPORAL_ADDRESS yet: the embedded Temporal needs no registration, an external one is inherited.
         await self.run("migrate", "migrate")
+        self._environment["TEMPORAL_ADDRESS"] = self.state.temporal_address
         if not self.key_file.exists():
             await self.make_key()
         await self._supervisor.start(self._programs(), _PROGRAMS_SECONDS)
@@ -119,11 +122,12 @@ class Stack:
         explicit = settings.http_port if "http_port" in settings.model_fields_set else None
         self._http_port = self._port("the API", explicit, settings.http_port, settings.http_host)
         anywhere = settings.http_host in {"0.0.0.0", "::"}  # noqa: S104  compared, not bound
+        self._http_host = LOOPBACK if anywhere else settings.http_host
         self._state = StackState(
             supervisor=ProcessMark.of(psutil.Process().pid),
-            api_url=f"http://{'127.0.0.1' if anywhere else settings.http_host}:{self._http_port}",
-            temporal_address=settings.temporal_address or self._environment["TEMPORAL_ADDRESS"],
-            temporal_ui_url=f"http://127.0.0.1:{temporal.ui_port}" if temporal else None,
+            api_url=f"http://{self._http_host}:{self._http_port}",
+            temporal_address=temporal.address if temporal else str(settings.temporal_address),
+            temporal_ui_url=f"http://{LOOPBACK}:{temporal.ui_port}" if temporal else None,
             postgres_port=postgres.port if postgres else None,
         )
         # The slower one first: it gets ready while the other one initialises its folder.
@@ -133,15 +137,13 @@ class Stack:
         settings = self._settings
         if settings.temporal_address is not None:
             return None
-        server = EmbeddedTemporal(
+        return EmbeddedTemporal(
             self._data / "temporal",
             self._port("Temporal", settings.temporal_port, TEMPORAL_PORT),
             self._port("the Temporal UI", settings.temporal_ui_port, TEMPORAL_UI_PORT),
             namespace=settings.temporal_namespace,
             log=self._logs / "temporal.log",
         )
-        self._environment["TEMPORAL_ADDRESS"] = server.address
-        return server
 
     def _postgres(self) -> EmbeddedPostgres | None:
         if self._settings.database_url is not None:
@@ -149,7 +151,7 @@ class Stack:
         port = self._port("Postgres", self._settings.postgres_port, POSTGRES_PORT)
         return EmbeddedPostgres(self._data / "postgres", port, log=self._logs / "postgres.log")
 
-    def _port(self, name: str, asked: int | None, preferred: int, host: str = "127.0.0.1") -> int:
+    def _port(self, name: str, asked: int | None, preferred: int, host: str = LOOPBACK) -> int:
         port, note = choose(name, asked=asked, preferred=preferred, host=host)
         if note:
             self._say(note)
@@ -161,6 +163,7 @@ class Stack:
             ["api", "--host", self._settings.http_host, "--port", str(self._http_port)],
             environment=self._environment,
             log=self._logs / "api.log",
+            host=self._http_host,
             port=self._http_port,
             path="/readyz",
         )
@@ -171,8 +174,9 @@ class Stack:
         return Program(
             f"worker-{queue}",
             ["worker", "--queues", queue],
-            environment=self._environment | {"EVERTURN_WORKER_METRICS_PORT": str(port)},
+            environment=self._environment | {"EVERTURN_WORKER_METRICS_PORT": str(port), "EVERTURN_HTTP_HOST": LOOPBACK},
             log=self._logs / f"worker-{queue}.log",
+            host=LOOPBACK,
             port=port,
             path="/metrics",
         )
