@@ -26,10 +26,10 @@ class Providers:
         What the agent's settings say; else the first present of anthropic, openai, extractive.
         Raises ProviderRejected when the agent asks for one that has no key here.
         """
-        name = settings.provider or next((name for name in _PREFERRED if name in self._providers), None)
-        provider = self._providers.get(name) if name else None
+        wanted = (settings.provider,) if settings.provider else _PREFERRED
+        provider = next((self._providers[name] for name in wanted if name in self._providers), None)
         if provider is None:
-            raise ProviderRejected(f"The model provider {name!r} is not configured here; set its API key.")
+            raise ProviderRejected(f"The model provider {wanted[0]!r} is not configured here; set its API key.")
         return provider, settings.name or provider.default_model
 
     async def close(self) -> None:
