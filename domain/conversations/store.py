@@ -83,8 +83,8 @@ async def create_one_shot(
     org_id: UUID,
     agent_id: UUID,
     agent_version_id: UUID,
-    history: Sequence[GivenLine],
     *,
+    history: Sequence[GivenLine],
     labels: dict[str, str] | None = None,
 ) -> Conversation:
     """A conversation of one turn, with its history. Closed from the start: nobody can add to it."""
@@ -186,9 +186,7 @@ async def get_turn(session: AsyncSession, turn_id: UUID) -> TurnDetail:
 
 async def read_incoming(database: Database, org_id: UUID, conversation_id: UUID, client_key: str) -> Incoming:
     """One round trip, no transaction of its own. Raises NotFound."""
-    row = await database.pool.fetchrow(
-        "SELECT * FROM read_incoming($1, $2, $3)", org_id, conversation_id, client_key
-    )
+    row = await database.pool.fetchrow("SELECT * FROM read_incoming($1, $2, $3)", org_id, conversation_id, client_key)
     if row is None:
         raise NotFound("no such conversation")
     return Incoming(*row)

@@ -1,0 +1,92 @@
+"""Puts the HTTP door together from what it is given. Nothing here is global: two apps live in one process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api import problems
+from api.context import RequestContext, answer
+from api.openapi import describe
+from api.posting import Posting
+from api.resources import ApiResources
+from api.responses import operation_id
+from api.routes import (
+    agents,
+    api_keys,
+    collections,
+    conversations,
+    documents,
+    events,
+    messages,
+    openai,
+    operations,
+    runs,
+    sockets,
+    turns,
+)
+from domain.errors import DomainError
+
+ROUTERS = (
+    agents.router,
+    agents.changes,
+    api_keys.router,
+    api_keys.changes,
+    collections.router,
+    collections.changes,
+    documents.router,
+    documents.changes,
+    conversations.router,
+    conversations.changes,
+    messages.router,
+    events.router,
+    sockets.router,
+    turns.router,
+    runs.changes,
+    runs.router,
+    openai.router,
+    operations.router,
+)
+
+
+def create_app(resources: ApiResources) -> FastAPI:
+    """The whole API over these resources. Its lifespan opens and closes the hub; the rest is the caller's."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await resources.hub.open()
+        yield
+        await resources.hub.close()
+
+    app = FastAPI(
+        title="Everturn",
+        version=version("everturn"),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+        telemetry=resources.telemetry,
+    )
+    app.state.resources = resources
+    app.state.posting = Posting(resources.database, resources.hub, resources.temporal)
+    app.add_middleware(
+        RequestContext,
+        metrics=resources.metrics,
+        max_body_bytes=resources.max_body_bytes,
+        max_upload_bytes=resources.max_upload_bytes,
+    )
+    for kind in (DomainError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _tell)
+    for router in ROUTERS:
+        app.include_router(router)
+    describe(app)
+    return app
+
+
+async def _tell(request: Request, error: Exception) -> Response:
+    headers: Any = error.headers if isinstance(error, HTTPException) else None
+    return answer(request, problems.translate(error), dict(headers) if headers else None)

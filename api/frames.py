@@ -1,0 +1,32 @@
+"""Events of the log as bytes on the wire. One dictionary for every transport, so that they say the same."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from domain.conversations.log import LoggedEvent
+
+
+def as_dict(event: LoggedEvent) -> dict[str, Any]:
+    """seq, type, turn_id and created_at, and beside them what the event says (contracts/events.py)."""
+    return {
+        "seq": event.seq,
+        "type": event.type,
+        "turn_id": event.turn_id,
+        "created_at": event.created_at,
+        **event.data,
+    }
+
+
+def sse(events: Iterable[LoggedEvent]) -> bytes:
+    """Server-sent events, in one piece, so that a tick costs one write."""
+    return b"".join(
+        b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), orjson.dumps(as_dict(event)))
+        for event in events
+    )
+
+
+def sse_note(name: str, data: dict[str, Any]) -> bytes:
+    """A server-sent event that is not in the log: without an id, so it never becomes a place to resume from."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))

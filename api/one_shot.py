@@ -1,0 +1,37 @@
+"""A turn for a caller without a conversation: lay down its history, and say what is to be run."""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from contracts.turn import IncomingMessage, OneShotInput, TurnRef
+from domain.agents.store import CurrentAgent
+from domain.conversations import store
+from domain.conversations.store import GivenLine
+
+
+def input_of(org_id: UUID, conversation_id: UUID, agent_version_id: UUID, text: str) -> OneShotInput:
+    """What the turn workflow is given; its ids follow from the conversation's, so a repeat is the same turn."""
+    turn_id = uuid5(conversation_id, "turn")
+    return OneShotInput(
+        ref=TurnRef(org_id=org_id, conversation_id=conversation_id, turn_id=turn_id, agent_version_id=agent_version_id),
+        messages=[IncomingMessage(id=uuid5(turn_id, "message"), text=text)],
+    )
+
+
+async def lay_down(
+    session: AsyncSession,
+    conversation_id: UUID,
+    agent: CurrentAgent,
+    history: Sequence[GivenLine],
+    text: str,
+    *,
+    labels: dict[str, str] | None = None,
+) -> OneShotInput:
+    """Store everything said before `text`; the turn itself stores `text`."""
+    org_id = agent.agent.org_id
+    await store.create_one_shot(
+        session, conversation_id, org_id, agent.agent.id, agent.version.id, history=history, labels=labels
+    )
+    return input_of(org_id, conversation_id, agent.version.id, text)

@@ -1,0 +1,1 @@
+"""One file a resource. Thin: validate, one call into the house, answer."""

@@ -1,0 +1,153 @@
+"""Conversations: made, listed, read and closed."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from api.dependencies import Reading, Resources, needs
+from api.mutation import MutationRoute, Work, idempotency_key
+from api.pagination import Cursor, Limit, Page, cursor_of, number_after, number_cursor, page_after, page_of
+from api.responses import errors
+from api.routes.agents import working
+from api.texts import RequestModel
+from contracts.conversation import ConversationInput
+from db.tables.conversations import Conversation, Message
+from domain.agents import store as agents
+from domain.auth.principal import Principal
+from domain.conversations import store
+
+router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
+changes = APIRouter(prefix="/v1/conversations", tags=["conversations"], route_class=MutationRoute)
+
+Reader = Annotated[Principal, needs("conversations:read")]
+Writer = Annotated[Principal, needs("conversations:write")]
+Label = Annotated[str, Field(max_length=500)]
+
+
+class ConversationOut(BaseModel):
+    """state closing: no message is taken any more, and those accepted before are still answered."""
+
+    id: UUID
+    agent_id: UUID
+    agent_version_id: UUID
+    kind: Literal["conversation", "one_shot"]
+    state: Literal["open", "closing", "closed"]
+    title: str
+    labels: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+
+
+class NewConversation(RequestModel):
+    agent_id: UUID
+    title: Annotated[str, Field(max_length=300)] = ""
+    labels: Annotated[dict[Annotated[str, Field(max_length=100)], Label], Field(max_length=50, default_factory=dict)]
+
+
+class Closing(RequestModel):
+    reason: Annotated[str, Field(min_length=1, max_length=300)] = "closed"
+
+
+class MessageOut(BaseModel):
+    """client_key: the Idempotency-Key that the message was posted with."""
+
+    id: UUID
+    conversation_id: UUID
+    turn_id: UUID | None
+    position: int
+    role: Literal["user", "assistant"]
+    text: str
+    citations: list[dict[str, Any]]
+    client_key: str | None
+    created_at: datetime
+
+
+@changes.post("", status_code=201, responses=errors(400, 404, 409, 413))
+async def create_conversation(
+    principal: Writer, work: Work, new: NewConversation, response: Response
+) -> ConversationOut:
+    """Open a conversation on the agent's current version."""
+    agent = working(await agents.get_agent(work.session, new.agent_id))
+    made = await store.create_conversation(
+        work.session,
+        uuid4(),
+        principal.org_id,
+        agent.agent.id,
+        agent.version.id,
+        title=new.title,
+        labels=dict(new.labels),
+    )
+    response.headers["Location"] = f"/v1/conversations/{made.id}"
+    return _show(made)
+
+
+@router.get("", responses=errors())
+async def list_conversations(
+    _principal: Reader,
+    session: Reading,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    agent_id: Annotated[UUID | None, Query()] = None,
+    state: Annotated[Literal["open", "closed"] | None, Query()] = None,
+    kind: Annotated[Literal["conversation", "one_shot"], Query()] = "conversation",
+) -> Page[ConversationOut]:
+    """Newest first. one_shot are the turns of callers that bring their own history."""
+    rows = await store.list_conversations(
+        session, kind=kind, agent_id=agent_id, state=state, after=page_after(cursor), limit=limit + 1
+    )
+    return page_of(rows, limit, _show, lambda row: cursor_of(row.created_at, row.id))
+
+
+@router.get("/{conversation_id}", responses=errors(404))
+async def get_conversation(_principal: Reader, session: Reading, conversation_id: UUID) -> ConversationOut:
+    return _show(await store.get_conversation(session, conversation_id))
+
+
+@router.get("/{conversation_id}/messages", responses=errors(404))
+async def list_messages(
+    _principal: Reader, session: Reading, conversation_id: UUID, cursor: Cursor = None, limit: Limit = 50
+) -> Page[MessageOut]:
+    """Oldest first. A message appears here when its turn begins."""
+    rows = await store.list_messages(session, conversation_id, after=number_after(cursor) or 0, limit=limit + 1)
+    return page_of(rows, limit, _show_message, lambda row: number_cursor(row.position))
+
+
+@router.post("/{conversation_id}/close", status_code=202, responses=errors(400, 404, 413))
+async def close_conversation(
+    principal: Writer,
+    resources: Resources,
+    request: Request,
+    response: Response,
+    conversation_id: UUID,
+    closing: Closing | None = None,
+) -> ConversationOut:
+    """Take no more messages. Idempotent by nature: closing twice is closing once."""
+    key = idempotency_key(request, resources)
+    response.headers["Idempotency-Key"] = key
+    async with resources.database.session(principal.org_id) as session:
+        row = await store.get_conversation(session, conversation_id)
+    if row.state == "closed":
+        return _show(row)
+    await resources.temporal.close_conversation(
+        ConversationInput(
+            org_id=principal.org_id, conversation_id=conversation_id, agent_version_id=row.agent_version_id
+        ),
+        (closing or Closing()).reason,
+        f"close {key}",
+    )
+    async with resources.database.session(principal.org_id) as session:
+        row = await store.get_conversation(session, conversation_id)
+    return _show(row, closing=True)
+
+
+def _show(row: Conversation, *, closing: bool = False) -> ConversationOut:
+    shown = ConversationOut.model_validate(row, from_attributes=True)
+    return shown.model_copy(update={"state": "closing"}) if closing and shown.state == "open" else shown
+
+
+def _show_message(row: Message) -> MessageOut:
+    return MessageOut.model_validate(row, from_attributes=True)
