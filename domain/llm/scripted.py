@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 
 from contracts.turn import Usage
@@ -11,6 +12,8 @@ from domain.llm.model import Finished, ModelRequest, Piece, TextPiece, ToolReque
 from domain.llm.resume import shown_length
 
 _WORD = re.compile(r"\s*\S+|\s+")
+_CLOCK = "{clock}"
+_CLOCK_LETTERS = 12
 _FAILURES: dict[str, type[DomainError]] = {
     "unavailable": ProviderUnavailable,
     "rejected": ProviderRejected,
@@ -21,6 +24,24 @@ _FAILURES: dict[str, type[DomainError]] = {
 def words_of(text: str) -> list[str]:
     """Pieces of one word with the space before it; joined they are the text."""
     return _WORD.findall(text)
+
+
+def _pieces_after(text: str, prefix: str) -> list[str]:
+    if _CLOCK in text:
+        # What was said has other letters than the script, but as many words.
+        return words_of(text)[len(prefix.split()) :]
+    return words_of(text[shown_length(text, prefix) :])
+
+
+def _stamped(piece: str) -> str:
+    """CLOCK_MONOTONIC in nanoseconds, in base 26 from a to z: a guard that looks for numbers sees none."""
+    if _CLOCK not in piece:
+        return piece
+    number, letters = time.monotonic_ns(), ""
+    for _ in range(_CLOCK_LETTERS):
+        number, digit = divmod(number, 26)
+        letters = chr(97 + digit) + letters
+    return piece.replace(_CLOCK, letters)
 
 
 def counted(request: ModelRequest, said: str) -> Usage:
@@ -35,6 +56,8 @@ class ScriptedProvider:
     Pieces keep an absolute schedule (piece n is due at first_delay + n * token_delay), so a slow
     reader does not stretch the reply. A failure strikes after half of the words, or before
     the first when there are three words or fewer. Text of `prefix` is skipped, with its delays.
+    `{clock}` in the script becomes the moment in which it is said, so that a bench can tell how long
+    a word was on its way.
     """
 
     name = "scripted"
@@ -53,8 +76,7 @@ class ScriptedProvider:
             )
             yield Finished("tool_calls", counted(request, ""), calls)
             return
-        left = script.text[shown_length(script.text, request.prefix) :]
-        pieces = words_of(left)
+        pieces = _pieces_after(script.text, request.prefix)
         fails_at = len(pieces) // 2 if len(words_of(script.text)) > 3 else 0
         for index, piece in enumerate(pieces):
             if index == fails_at:
@@ -62,10 +84,10 @@ class ScriptedProvider:
             due = started + index * script.token_delay_ms / 1000 - clock.time()
             if due > 0:
                 await asyncio.sleep(due)
-            yield TextPiece(piece)
+            yield TextPiece(_stamped(piece))
         if not pieces:
             _fail(script, request.attempt)
-        yield Finished("stop", counted(request, left))
+        yield Finished("stop", counted(request, "".join(pieces)))
 
     async def close(self) -> None:
         """Nothing is open."""
