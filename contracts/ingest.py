@@ -4,6 +4,9 @@ from uuid import UUID
 
 from contracts.model import Contract
 
+BATCH_PASSAGES = 64
+"""Passages embedded in one step: 2-4 s of one core, so that a crash repeats little and progress is seen."""
+
 
 class IngestInput(Contract):
     """revision grows with every upload or retry of the document, and fences older runs."""

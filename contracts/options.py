@@ -93,6 +93,16 @@ INDEX: dict[str, Any] = {
     ),
 }
 
+RECORD: dict[str, Any] = {
+    # How an ingestion ended must be written down, however long the database is away: no limit on attempts.
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(seconds=30),
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+}
+
 TASK_TIMEOUT = timedelta(seconds=3)
 """Workflow task timeout: bounds how long a killed worker's local steps stay unnoticed (10 s by default)."""
 

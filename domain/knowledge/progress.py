@@ -62,6 +62,8 @@ async def ready(session: AsyncSession, document: Document, *, pages: int, passag
 
 
 async def failed(session: AsyncSession, document_id: UUID, revision: int, *, code: str, detail: str) -> Document:
-    """Idempotent. Raises NotFound, Superseded."""
+    """What is ready stays ready. Idempotent. Raises NotFound, Superseded."""
     document = await hold(session, document_id, revision)
+    if document.state == "ready":
+        return document
     return await store.change(session, document, state="failed", error_code=code, error_detail=detail)

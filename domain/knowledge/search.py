@@ -8,6 +8,7 @@ from uuid import UUID
 
 from contracts.turn import PassageRef
 from domain.knowledge.embedder import Embedder, Vector
+from domain.knowledge.index import Index
 from domain.knowledge.passage import Passage
 from domain.knowledge.relevance import coverage, relevance
 from domain.knowledge.view import View
@@ -33,11 +34,15 @@ class _Candidate:
 
 
 class Knowledge:
-    """One process's view of all indexed passages. Cheap to make; `warm` its embedder before the first question."""
+    """One process's view of all indexed passages. Cheap to make; `warm` its embedder before the first question.
+
+    index: where passages are written, for those who ingest and delete.
+    """
 
     def __init__(self, database_folder: Path, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.index = Index(database_folder)
         self._views = Views(database_folder)
-        self._embedder = embedder
 
     async def search(
         self,
@@ -60,9 +65,10 @@ class Knowledge:
         views = await self._open(org_id, collection_ids)
         if not views:
             return []
-        asked = self._embedder.query(query) if vector is None else _given(vector)
-        vector, *worded = await asyncio.gather(asked, *(v.with_words(query[:_QUERY_CHARS], _FOUND) for v in views))
-        lists = [await _candidates(v, vector, words) for v, words in zip(views, worded, strict=True)]
+        asked = self.embedder.query(query) if vector is None else _given(vector)
+        worded = asyncio.gather(*(view.with_words(query[:_QUERY_CHARS], _FOUND) for view in views))
+        meant, words = await asyncio.gather(asked, worded)
+        lists = [await _candidates(view, meant, found) for view, found in zip(views, words, strict=True)]
         fused = _fuse([candidate for each in lists for candidate in each])
         return await _best(fused, query, limit, min_score)
 

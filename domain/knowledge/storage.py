@@ -36,14 +36,29 @@ def original_key(document_id: UUID, sha256: str) -> str:
     return f"{document_prefix(document_id)}/original-{sha256}"
 
 
+def revision_prefix(document_id: UUID, revision: int) -> str:
+    """Everything that one run of the ingestion made of a document."""
+    return f"{document_prefix(document_id)}/{revision}"
+
+
 def extracted_key(document_id: UUID, revision: int) -> str:
     """The extracted text as UTF-8. Offsets of passages count its code points."""
-    return f"{document_prefix(document_id)}/{revision}/text"
+    return f"{revision_prefix(document_id, revision)}/text"
 
 
-def chunks_key(document_id: UUID, revision: int) -> str:
-    """The chunks as JSON, in order; batches of the ingestion read their part of it."""
-    return f"{document_prefix(document_id)}/{revision}/chunks.json"
+def batches_prefix(document_id: UUID, revision: int) -> str:
+    """What only a running ingestion needs; delete it at its end."""
+    return f"{revision_prefix(document_id, revision)}/batches"
+
+
+def chunks_key(document_id: UUID, revision: int, start: int) -> str:
+    """Chunks of the batch that begins at passage `start`, as JSON."""
+    return f"{batches_prefix(document_id, revision)}/{start}.json"
+
+
+def vectors_key(document_id: UUID, revision: int, start: int) -> str:
+    """Their vectors, as float32 in rows."""
+    return f"{batches_prefix(document_id, revision)}/{start}.vectors"
 
 
 class LocalStorage:

@@ -74,12 +74,24 @@ async def update_collection(
     return collection
 
 
+async def hold_collection(session: AsyncSession, collection_id: UUID) -> Collection:
+    """Until the transaction ends nobody else writes to the collection's index or deletes it. Raises NotFound.
+
+    Take it before a document's row: everyone in the same order, so nobody waits for each other.
+    """
+    lock = {"key_share": True}  # uploads may still refer to the row
+    collection = await session.get(Collection, collection_id, with_for_update=lock, populate_existing=True)
+    if collection is None:
+        raise NotFound("no such collection")
+    return collection
+
+
 async def delete_collection(session: AsyncSession, collection_id: UUID) -> list[UUID]:
     """Delete the collection with its documents; returns the documents' ids. Raises NotFound.
 
     Passages and objects go with `removal.py`, before this transaction commits.
     """
-    await get_collection(session, collection_id)
+    await hold_collection(session, collection_id)
     gone = await session.execute(
         delete(Document).where(col(Document.collection_id) == collection_id).returning(col(Document.id))
     )
@@ -178,6 +190,7 @@ async def update_document(session: AsyncSession, document_id: UUID, *, title: st
 
 async def delete_document(session: AsyncSession, document_id: UUID) -> Document:
     """The row as it was. Raises NotFound. Passages and objects go with `removal.py`."""
+    await hold_collection(session, (await get_document(session, document_id)).collection_id)
     document = await get_document(session, document_id, lock=True)
     await session.execute(delete(Document).where(col(Document.id) == document_id))
     return document

@@ -1,0 +1,45 @@
+"""What an ingestion keeps between its steps: chunks and vectors of a document, batch by batch, in object storage."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.ingest import BATCH_PASSAGES, IngestInput
+from domain.knowledge import storage as keys
+from domain.knowledge.chunk import Chunk
+from domain.knowledge.lance import DIMENSIONS
+from domain.knowledge.storage import Storage
+
+
+class Batches:
+    """Keyed by document and revision, so that runs of other revisions never meet. Every method is idempotent."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def put_chunks(self, document: IngestInput, chunks: Sequence[Chunk]) -> None:
+        for start in range(0, len(chunks), BATCH_PASSAGES):
+            data = json.dumps([asdict(chunk) for chunk in chunks[start : start + BATCH_PASSAGES]]).encode()
+            await self._storage.put(
+                document.org_id, keys.chunks_key(document.document_id, document.revision, start), data
+            )
+
+    async def chunks(self, document: IngestInput, start: int) -> list[Chunk]:
+        """Of the batch that begins at `start`, a multiple of BATCH_PASSAGES. Raises NotFound."""
+        key = keys.chunks_key(document.document_id, document.revision, start)
+        return [Chunk(**each) for each in json.loads(await self._storage.get(document.org_id, key))]
+
+    async def put_vectors(self, document: IngestInput, start: int, vectors: NDArray[np.float32]) -> None:
+        key = keys.vectors_key(document.document_id, document.revision, start)
+        await self._storage.put(document.org_id, key, vectors.astype("<f4").tobytes())
+
+    async def vectors(self, document: IngestInput, start: int) -> NDArray[np.float32]:
+        """Shape (passages of the batch, 384). Raises NotFound."""
+        key = keys.vectors_key(document.document_id, document.revision, start)
+        return np.frombuffer(await self._storage.get(document.org_id, key), "<f4").reshape(-1, DIMENSIONS)
+
+    async def clear(self, document: IngestInput) -> None:
+        await self._storage.delete(document.org_id, keys.batches_prefix(document.document_id, document.revision))
