@@ -13,7 +13,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from runtime.embedded.process import CannotStart, leave_root, spawn, stop, tail
+from runtime.embedded.process import CannotStart, spawn, stop, tail
 
 OWNER = "everturn"
 DATABASE = "postgres"
@@ -70,7 +70,7 @@ class EmbeddedPostgres:
         for option in options:
             command += ["-c", option]
         # SIGINT is Postgres' fast shutdown; SIGTERM would wait for clients.
-        self._process = spawn(command, self.log, parent_death_signal=signal.SIGINT, prepare=leave_root)
+        self._process = spawn(command, self.log, parent_death_signal=signal.SIGINT, as_servant=True)
 
     def ready(self) -> bool:
         """Whether it takes connections now."""
@@ -105,7 +105,7 @@ class EmbeddedPostgres:
         initdb: list[str | Path] = [binary("initdb"), "-D", unfinished, "-U", OWNER, "-E", "UTF8"]
         initdb += ["--auth=scram-sha-256"]
         initdb += [f"--pwfile={self._password_file}", "--locale-provider=builtin", "--locale=C.UTF-8"]
-        if spawn(initdb, self.log, prepare=leave_root).wait() != 0:
+        if spawn(initdb, self.log, as_servant=True).wait() != 0:
             raise CannotStart(f"Postgres could not be initialised in {self._data}:\n{tail(self.log)}")
         unfinished.rename(self._data)
 

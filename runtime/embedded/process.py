@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -32,7 +33,7 @@ def die_with_parent(signum: int) -> None:
 
 
 def leave_root() -> None:
-    """For preexec_fn: Postgres refuses root, so root becomes id 1000 in a user namespace of its own.
+    """For a process without threads: Postgres refuses root, so root becomes id 1000 in a user namespace of its own.
 
     Files stay owned by root outside of it, and no system user is made. Raises OSError where user
     namespaces are forbidden.
@@ -52,15 +53,21 @@ def spawn(
     log: Path,
     *,
     parent_death_signal: int = signal.SIGTERM,
-    prepare: Callable[[], None] | None = None,
+    as_servant: bool = False,
     env: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own, so that a Ctrl-C reaches it only through its parent."""
+    """Start a child in a session of its own, so that a Ctrl-C reaches it only through its parent.
+
+    as_servant: not as root (see leave_root).
+    """
 
     def preexec() -> None:
-        if prepare is not None:
-            prepare()
         die_with_parent(parent_death_signal)
+
+    if as_servant:
+        # Not in preexec_fn: lancedb starts a thread in every forked child (its at-fork hook), and the
+        # kernel refuses a user namespace to a process with threads. After an exec there are none.
+        command = [sys.executable, "-I", "-S", __file__, str(int(parent_death_signal)), *command]
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -91,3 +98,10 @@ def tail(log: Path, lines: int = 15) -> str:
     if not log.exists():
         return "(no output)"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+if __name__ == "__main__":  # the child of `spawn(as_servant=True)`, about to become its command
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and the command would inherit that
+    leave_root()
+    die_with_parent(int(sys.argv[1]))  # after leave_root: a change of credentials clears it
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  the command is ours
