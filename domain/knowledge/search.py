@@ -11,7 +11,7 @@ from domain.knowledge.embedder import Embedder, Vector
 from domain.knowledge.index import Index
 from domain.knowledge.passage import Passage
 from domain.knowledge.relevance import coverage, relevance
-from domain.knowledge.view import View
+from domain.knowledge.view import HELD_ROWS, View
 from domain.knowledge.views import Views
 
 _FOUND = 30
@@ -39,10 +39,11 @@ class Knowledge:
     index: where passages are written, for those who ingest and delete.
     """
 
-    def __init__(self, database_folder: Path, embedder: Embedder) -> None:
+    def __init__(self, database_folder: Path, embedder: Embedder, *, most_held: int = HELD_ROWS) -> None:
+        """most_held: collections with more passages are searched on disk."""
         self.embedder = embedder
         self.index = Index(database_folder)
-        self._views = Views(database_folder)
+        self._views = Views(database_folder, most_held=most_held)
 
     async def search(
         self,
