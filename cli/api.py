@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.faults import need_servers
 from runtime.settings import Settings
 
 
@@ -13,7 +14,8 @@ def api(
     port: Annotated[int | None, typer.Option(help="Port to listen on; default EVERTURN_HTTP_PORT.")] = None,
 ) -> None:
     """Serve the HTTP API over DATABASE_URL and TEMPORAL_ADDRESS. SIGTERM ends it; readers resume elsewhere."""
+    settings = Settings()
+    need_servers(settings)
     from cli.api_server import serve  # noqa: PLC0415  two seconds of imports that no other verb needs
 
-    settings = Settings()
     asyncio.run(serve(settings, host or settings.http_host, settings.http_port if port is None else port))

@@ -7,6 +7,7 @@ from api.resources import ApiResources
 from api.temporal import Temporal
 from domain.auth.authenticator import Authenticator
 from domain.conversations.hub import EventHub
+from domain.knowledge.index import Index
 from domain.knowledge.removal import Removal
 from runtime import logs
 from runtime.resources import Resources, open_resources
@@ -41,7 +42,7 @@ def _api_resources(resources: Resources, temporal: Temporal) -> ApiResources:
         database=resources.database,
         hub=EventHub(resources.database),
         knowledge=resources.knowledge,
-        removal=Removal(resources.knowledge.index, resources.storage),
+        removal=Removal(Index(settings.data_dir / "lance"), resources.storage),
         storage=resources.storage,
         temporal=temporal,
         metrics=resources.metrics,

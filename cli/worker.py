@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.faults import Refused
+from cli.faults import Refused, need_servers
 from contracts import queues as known
 from runtime.settings import Settings
 
@@ -22,6 +22,7 @@ def worker(
     unknown = [name for name in names if name not in known.ALL]
     if unknown:
         raise Refused(f"no such queue: {', '.join(unknown)}. There are: {', '.join(known.ALL)}")
+    need_servers(settings)
     asyncio.run(_serve(settings, names))
 
 
