@@ -101,6 +101,14 @@ class ProviderGarbage(DomainError):
     retryable = True
 
 
+class ToolUnavailable(DomainError):
+    """The tool could not be reached, or is overloaded, and asking again is safe."""
+
+    code = "tool_unavailable"
+    status = 503
+    retryable = True
+
+
 class ToolOutcomeUnknown(DomainError):
     """A side effect was asked for and nobody knows whether it happened."""
 

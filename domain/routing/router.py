@@ -37,8 +37,7 @@ class _Examples:
         """For each intent the mean of two cosines: with its centroid and with its nearest example."""
         nearest = np.full(len(self.names), -1, dtype=np.float32)
         np.maximum.at(nearest, self.owner, self.vectors @ question)
-        scores: NDArray[np.float32] = (nearest + self.centroids @ question) / 2
-        return scores
+        return np.asarray((nearest + self.centroids @ question) / 2, dtype=np.float32)
 
 
 class Router:
@@ -90,7 +89,7 @@ class Router:
         owner = np.repeat(np.arange(len(known)), [len(intent.examples) for intent in known])
         sums = np.zeros((len(known), vectors.shape[1]), dtype=np.float32)
         np.add.at(sums, owner, vectors)
-        centroids = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        centroids = np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), dtype=np.float32)
         return _Examples(tuple(intent.name for intent in known), vectors, owner, centroids)
 
 
