@@ -115,6 +115,7 @@ class Stack:
         """Stop all that was started, and nothing else. Idempotent."""
         await self._supervisor.stop()
         self._file.clear()
+        self._file.release()
 
     def _servers(self) -> list[Child]:
         temporal, postgres = self._temporal(), self._postgres()

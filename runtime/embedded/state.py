@@ -89,3 +89,9 @@ class StateFile:
             return False
         self._lock = lock
         return True
+
+    def release(self) -> None:
+        """Let another have the folder. Idempotent."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
