@@ -13,8 +13,9 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import text
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 APPLICATION_ROLE = "everturn_app"
@@ -103,9 +104,7 @@ class Database:
     async def session(self, org_id: UUID) -> AsyncIterator[AsyncSession]:
         """One transaction of one tenant; commits at the end, rolls back on any exception."""
         async with self._sessions() as session, session.begin():
-            await session.execute(
-                text("SELECT set_config('app.org_id', :org, true)"), {"org": str(org_id)}
-            )
+            await session.exec(select(func.set_config("app.org_id", str(org_id), True)))
             yield session
 
     @asynccontextmanager

@@ -34,7 +34,7 @@ async def create_agent(
     await _check_collections(session, config)
     agent = Agent(id=uuid4(), org_id=org_id, name=name, description=description)
     statement = insert(Agent).values(agent.model_dump()).on_conflict_do_nothing().returning(col(Agent.id))
-    if (await session.execute(statement)).scalar_one_or_none() is None:
+    if (await session.exec(statement)).scalar_one_or_none() is None:
         raise _name_taken(name)
     stored = await _lock(session, agent.id)
     return CurrentAgent(stored, await _add_version(session, stored, config, 1))

@@ -42,7 +42,7 @@ async def claim(session: AsyncSession, org_id: UUID, key: str, request: str, bod
         .on_conflict_do_nothing()
         .returning(col(IdempotencyKey.key))
     )
-    if (await session.execute(statement)).scalar_one_or_none() is not None:
+    if (await session.exec(statement)).scalar_one_or_none() is not None:
         return None
     known = (await session.exec(select(IdempotencyKey).where(IdempotencyKey.key == key))).one()
     if (known.request, known.body_hash) != (request, body_hash):
@@ -52,7 +52,7 @@ async def claim(session: AsyncSession, org_id: UUID, key: str, request: str, bod
 
 async def keep(session: AsyncSession, key: str, answer: KeptAnswer) -> None:
     """Store the answer of the request that claimed the key."""
-    await session.execute(
+    await session.exec(
         update(IdempotencyKey)
         .where(col(IdempotencyKey.key) == key)
         .values(status=answer.status, headers=answer.headers, body=answer.body)

@@ -37,7 +37,7 @@ async def create_collection(session: AsyncSession, org_id: UUID, name: str, desc
     statement = (
         insert(Collection).values(collection.model_dump()).on_conflict_do_nothing().returning(col(Collection.id))
     )
-    if (await session.execute(statement)).scalar_one_or_none() is None:
+    if (await session.exec(statement)).scalar_one_or_none() is None:
         raise _name_taken(name)
     return collection
 
@@ -92,11 +92,11 @@ async def delete_collection(session: AsyncSession, collection_id: UUID) -> list[
     Passages and objects go with `removal.py`, before this transaction commits.
     """
     await hold_collection(session, collection_id)
-    gone = await session.execute(
+    gone = await session.exec(
         delete(Document).where(col(Document.collection_id) == collection_id).returning(col(Document.id))
     )
     ids = list(gone.scalars())
-    await session.execute(delete(Collection).where(col(Collection.id) == collection_id))
+    await session.exec(delete(Collection).where(col(Collection.id) == collection_id))
     return ids
 
 
@@ -128,7 +128,7 @@ async def add_document(
         sha256=sha256,
     )
     statement = insert(Document).values(document.model_dump()).on_conflict_do_nothing().returning(col(Document.id))
-    if (await session.execute(statement)).scalar_one_or_none() is not None:
+    if (await session.exec(statement)).scalar_one_or_none() is not None:
         return Added(document, created=True, starts=True)
     known = (
         await session.exec(
@@ -192,14 +192,14 @@ async def delete_document(session: AsyncSession, document_id: UUID) -> Document:
     """The row as it was. Raises NotFound. Passages and objects go with `removal.py`."""
     await hold_collection(session, (await get_document(session, document_id)).collection_id)
     document = await get_document(session, document_id, lock=True)
-    await session.execute(delete(Document).where(col(Document.id) == document_id))
+    await session.exec(delete(Document).where(col(Document.id) == document_id))
     return document
 
 
 async def change(session: AsyncSession, document: Document, **values: Any) -> Document:
     """Write columns of a row that the caller holds, and its `updated_at`."""
     values["updated_at"] = now()
-    await session.execute(update(Document).where(col(Document.id) == document.id).values(values))
+    await session.exec(update(Document).where(col(Document.id) == document.id).values(values))
     await session.refresh(document)
     return document
 
