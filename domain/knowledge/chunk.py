@@ -44,12 +44,11 @@ def chunk(extract: Extract, document_id: UUID) -> list[Chunk]:
         units = [unit for span in spans for unit in _units(extract.text, span)]
         for start, end in _packed(extract.text, units):
             text = extract.text[start:end]
-            page = next((span.page for span in reversed(spans) if span.start <= start), None)
             chunks.append(
                 Chunk(
                     id=str(uuid5(document_id, f"{start}\n{text}")),
                     heading=heading,
-                    page=page,
+                    page=spans[0].page,
                     char_start=start,
                     char_end=end,
                     text=text,
@@ -64,11 +63,17 @@ def weight(text: str) -> float:
 
 
 def _sections(extract: Extract) -> Iterator[tuple[str, list[Span]]]:
-    """Stretches under one path of headings. A heading with nothing below it is text of its own."""
+    """Stretches under one path of headings and on one page: a citation of a page must be true.
+
+    A heading with nothing below it is text of its own.
+    """
     path: list[Span] = []
     body: list[Span] = []
     for span in extract.spans:
         if span.kind != "heading":
+            if body and span.page != body[-1].page:
+                yield _joined(extract.text, path), body
+                body = []
             body.append(span)
             continue
         if body:
