@@ -51,9 +51,7 @@ def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> l
     database, knowledge = resources.database, resources.knowledge
     versions = AgentVersions(database)
     persist = Persist(database, resources.metrics)
-    reply = ReplyStep(
-        database, log, versions, knowledge, resources.providers, resources.telemetry, resources.metrics
-    )
+    reply = ReplyStep(database, log, versions, knowledge, resources.providers, resources.telemetry, resources.metrics)
     return [
         Begin(database).begin,
         Check(versions).check,
@@ -101,9 +99,7 @@ def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
     )
 
 
-async def start_workers(
-    stack: AsyncExitStack, client: Client, resources: Resources, serve: Sequence[str]
-) -> EventLog:
+async def start_workers(stack: AsyncExitStack, client: Client, resources: Resources, serve: Sequence[str]) -> EventLog:
     """Start a worker for each queue; the stack stops them in order, and the log's writer last."""
     log = EventLog(resources.database, committed=resources.metrics.log_committed)
     stack.push_async_callback(log.close)

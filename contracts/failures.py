@@ -26,7 +26,17 @@ NOT_FOUND: Final = "not_found"
 TOOL_UNKNOWN: Final = "tool_unknown"
 """A tool call was sent and its outcome is not known; parked for a person. Never retried."""
 
+TOOL_UNAVAILABLE: Final = "tool_unavailable"
+"""A tool could not be reached, or is overloaded, and asking again is safe. Retried."""
+
 DOCUMENT_UNREADABLE: Final = "document_unreadable"
 """Corrupt, encrypted, empty or not of a known kind. Never retried."""
 
+CANCELLED: Final = "cancelled"
+"""An operator or the caller stopped the run."""
+
+INTERNAL: Final = "internal"
+"""Anything else: a lost connection, a bug. Retried, in case it passes."""
+
 NON_RETRYABLE: Final = (SUPERSEDED, PROVIDER_REJECTED, INVALID_INPUT, NOT_FOUND, TOOL_UNKNOWN, DOCUMENT_UNREADABLE)
+ALL: Final = (*NON_RETRYABLE, PROVIDER_UNAVAILABLE, PROVIDER_GARBAGE, TOOL_UNAVAILABLE, CANCELLED, INTERNAL)

@@ -35,9 +35,7 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
     """service names the process in traces. Raises RuntimeError without a database, OSError when it is away."""
     if settings.database_url is None:
         raise RuntimeError("DATABASE_URL is not set; `everturn up` sets it for what it starts")
-    database = Database(
-        settings.database_url, role=settings.database_role, connections=settings.database_connections
-    )
+    database = Database(settings.database_url, role=settings.database_role, connections=settings.database_connections)
     await database.open()
     telemetry = Telemetry.start(service, settings.otlp_endpoint)
     embedder = E5Embedder(settings.data_dir / "models")

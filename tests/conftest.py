@@ -9,15 +9,16 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from temporalio.client import Client
 
 from db.engine import Database
 from db.migrate import migrate
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.process import free_port
 from runtime.embedded.temporal import EmbeddedTemporal
-
-from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
+from runtime.settings import Settings
+from runtime.telemetry import Telemetry
+from runtime.temporal import connect
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +54,7 @@ async def database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="session")
 async def temporal_client(temporal: EmbeddedTemporal) -> Client:
-    return await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+    return await connect(Settings(temporal_address=temporal.address), Telemetry(None))
 
 
 @pytest.fixture

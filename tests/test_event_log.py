@@ -61,7 +61,7 @@ async def test_text_is_committed_in_order_and_rebuilds(database: Database, org: 
     await take_floor(database, ref, right)
     log = EventLog(database, tick_seconds=0.001)
     text = ""
-    for word in "the quick brown fox jumps over the lazy dog".split():
+    for word in ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]:
         last = log.say(ref.org_id, ref.conversation_id, ref.turn_id, right, len(text), word + " ")
         text += word + " "
         await asyncio.sleep(0.002)
@@ -230,4 +230,3 @@ async def test_a_reader_that_lost_its_database_connection_misses_nothing(databas
             seen += [event.seq for event in await asyncio.wait_for(events.next(), 10)]
     assert seen == list(range(1, 9))
     await hub.close()
-

@@ -110,9 +110,7 @@ async def test_the_same_message_posted_twice_is_one_message(house: House, org: U
     assert [text for role, text in await stored(house, ref) if role == "user"] == ["Once"]
 
 
-async def test_a_provider_that_fails_in_mid_stream_is_asked_again_and_no_text_repeats(
-    house: House, org: UUID
-) -> None:
+async def test_a_provider_that_fails_in_mid_stream_is_asked_again_and_no_text_repeats(house: House, org: UUID) -> None:
     config = scripted("alpha beta gamma delta epsilon zeta", failures=["unavailable", "garbage"])
     ref = await make_conversation(house.resources.database, org, config)
     await house.post(ref, "Hello")
@@ -165,9 +163,7 @@ async def tools() -> AsyncIterator[ToolServer]:
 
 def with_tool(server: ToolServer, path: str = "/refund", **tool: object) -> AgentConfig:
     called = HttpTool.model_validate({"name": "refund", "url": f"{server.url}{path}", **tool})
-    script = Script(
-        text="I have refunded it.", tool_calls=[ScriptedToolCall(name="refund", arguments={"order": "W1"})]
-    )
+    script = Script(text="I have refunded it.", tool_calls=[ScriptedToolCall(name="refund", arguments={"order": "W1"})])
     return AgentConfig(model=ModelSettings(provider="scripted", script=script), tools=[called])
 
 
@@ -241,4 +237,3 @@ async def test_a_bad_message_is_refused_before_it_changes_anything(
     assert isinstance(refused.value.cause, ApplicationError)
     assert refused.value.cause.type == type
     assert await stored(house, ref) == []
-

@@ -27,6 +27,7 @@ from contracts.conversation import (
 from contracts.turn import IncomingMessage, TurnRef
 from workflows.turn import Turn
 
+
 @workflow.defn(name="ConversationWorkflow")
 class ConversationWorkflow:
     """Started by its first message, closed by hand, asleep (completed) after idling; the next message wakes it."""

@@ -89,7 +89,7 @@ class Turn:
         except ActivityError as error:
             return await self._fail(_code(error), _detail(error))
         except asyncio.CancelledError:
-            await self._fail("cancelled", "The run was cancelled.")
+            await self._fail(failures.CANCELLED, "The run was cancelled.")
             raise
         return TurnOutcome(turn_id=self._ref.turn_id, message_id=persisted.message_id)
 
@@ -264,10 +264,12 @@ async def _local(
 
 
 def _code(error: ActivityError) -> str:
+    """A code of ours; a fault of the machinery (a lost connection, a bug) is internal."""
     cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.type:
-        return cause.type
-    return failures.PROVIDER_UNAVAILABLE if error.activity_type == "reply" else "internal"
+    if isinstance(cause, ApplicationError):
+        return cause.type if cause.type in failures.ALL else failures.INTERNAL
+    # Without an answer it was a time-out: of a reply, that is its provider's.
+    return failures.PROVIDER_UNAVAILABLE if error.activity_type == "reply" else failures.INTERNAL
 
 
 def _detail(error: ActivityError) -> str:

@@ -12,7 +12,7 @@ _EXPLANATIONS = {
     failures.PROVIDER_GARBAGE: (
         "Sorry, the service that writes my answers did not work properly. Please ask again in a moment."
     ),
-    "cancelled": "This answer was stopped.",
+    failures.CANCELLED: "This answer was stopped.",
 }
 _OTHERWISE = "Sorry, something went wrong on our side and I could not finish this answer. Please ask again."
 

@@ -76,9 +76,7 @@ async def read_events(
     return await read_many(database, [(org_id, conversation_id, after)], limit)
 
 
-async def read_many(
-    database: Database, cursors: Sequence[tuple[UUID, UUID, int]], limit: int
-) -> list[LoggedEvent]:
+async def read_many(database: Database, cursors: Sequence[tuple[UUID, UUID, int]], limit: int) -> list[LoggedEvent]:
     """As `read_events` for many (org, conversation, after) in one query; `limit` counts per conversation."""
     rows = await database.pool.fetch(
         "SELECT * FROM read_events($1, $2, $3, $4)",

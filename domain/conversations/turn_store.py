@@ -153,9 +153,7 @@ async def take_floor(
         history_messages,
     )
     text = await shown_text(connection, ref) if shown else ""
-    await append(
-        connection, [NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.REPLY_STARTED, announce)]
-    )
+    await append(connection, [NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.REPLY_STARTED, announce)])
     return Floor([SpokenLine(row["role"], row["text"]) for row in history], text)
 
 
@@ -425,4 +423,3 @@ async def close(connection: Connection, org_id: UUID, conversation_id: UUID, rea
             connection,
             [NewEvent(org_id, conversation_id, None, event.CONVERSATION_CLOSED, {"reason": reason})],
         )
-
