@@ -13,7 +13,8 @@ def as_dict(event: LoggedEvent) -> dict[str, Any]:
     return {
         "seq": event.seq,
         "type": event.type,
-        "turn_id": event.turn_id,
+        # As text: asyncpg's UUID is a subclass, which orjson refuses.
+        "turn_id": None if event.turn_id is None else str(event.turn_id),
         "created_at": event.created_at,
         **event.data,
     }

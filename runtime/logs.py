@@ -52,14 +52,18 @@ def configure(format: Format, level: Level, stream: TextIO | None = None) -> Non
         # Not cached, so that a later configure() reaches loggers that exist already.
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    target = stream or sys.stderr
+    handler = logging.StreamHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
                 structlog.stdlib.ExtraAdder(allow=("temporal_workflow", "temporal_activity")),
                 *_shared(),
             ],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render(format)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_render(format, colors=target.isatty()),
+            ],
         )
     )
     root = logging.getLogger()
@@ -88,9 +92,9 @@ def _shared() -> Sequence[Processor]:
     ]
 
 
-def _render(format: Format) -> Sequence[Processor]:
+def _render(format: Format, *, colors: bool) -> Sequence[Processor]:
     if format == "console":
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
     exceptions = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=30)
     return [
         structlog.processors.ExceptionRenderer(exceptions),
