@@ -1,9 +1,35 @@
-from collections.abc import AsyncIterator
+"""Anthropic's Messages API. Not for prompt caching or thinking, which no agent setting asks for yet."""
 
-from domain.llm.model import ModelRequest, Piece
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import anthropic
+import httpx2
+
+from contracts.turn import FinishReason, Usage
+from domain.errors import DomainError, ProviderGarbage, ProviderUnavailable
+from domain.llm.failure import from_event, from_status
+from domain.llm.model import ChatMessage, Finished, ModelRequest, Piece
+from domain.llm.resume import GO_ON
+from domain.llm.wire import EventStream, Pace, ToolFragments, count_of, field, reply
+
+_CONNECT_SECONDS = 10.0
+_FINISH: dict[str, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "refused",
+}
+_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class AnthropicProvider:
+    """first_token_seconds and idle_seconds: how long it may say nothing before, and after, its first words."""
+
     name = "anthropic"
 
     def __init__(
@@ -16,9 +42,155 @@ class AnthropicProvider:
         idle_seconds: float = 30,
     ) -> None:
         self.default_model = default_model
+        self._silence = (first_token_seconds, idle_seconds)
+        self._client = anthropic.AsyncAnthropic(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,
+            # Silence is measured here, over whole events; the transport only guards the handshake.
+            timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
+        )
 
     def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
-        raise NotImplementedError
+        """See `Provider.stream`."""
+
+        async def ask() -> EventStream:
+            stream: EventStream = await self._client.messages.create(**_body(request))
+            return stream
+
+        return reply("Anthropic", request, _Reader(), Pace(*self._silence), ask, _classify)
 
     async def close(self) -> None:
         """Idempotent."""
+        await self._client.close()
+
+
+def _body(request: ModelRequest) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": request.max_output_tokens,
+        "messages": _messages(request),
+        "stream": True,
+    }
+    if request.instructions:
+        body["system"] = request.instructions
+    if request.temperature is not None:
+        body["temperature"] = min(request.temperature, 1.0)  # its scale ends at 1, the setting's at 2
+    if request.tools:
+        body["tools"] = [
+            {"name": t.name, "description": t.description, "input_schema": t.parameters} for t in request.tools
+        ]
+    return body
+
+
+def _messages(request: ModelRequest) -> list[dict[str, Any]]:
+    """Its rules: the customer speaks first, no empty text, and all results of one round in one message."""
+    messages: list[dict[str, Any]] = []
+    for message in request.messages:
+        blocks = _blocks(message)
+        role = "assistant" if message.role == "assistant" else "user"
+        if not blocks or (role == "assistant" and not messages):
+            continue
+        if messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += blocks
+        else:
+            messages.append({"role": role, "content": blocks})
+    prefix = request.prefix.rstrip()
+    if prefix:
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": prefix}]})
+        messages.append({"role": "user", "content": [{"type": "text", "text": GO_ON}]})
+    return messages
+
+
+def _blocks(message: ChatMessage) -> Sequence[dict[str, Any]]:
+    if message.role == "tool":
+        return [{"type": "tool_result", "tool_use_id": _id(message.tool_request_id or ""), "content": message.text}]
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text.strip() else []
+    for asked in message.tool_requests:
+        blocks.append({"type": "tool_use", "id": _id(asked.id), "name": asked.name, "input": asked.arguments})
+    return blocks
+
+
+def _id(own: str) -> str:
+    return _NOT_IN_ID.sub("_", own)
+
+
+class _Reader:
+    """Events of one message."""
+
+    def __init__(self) -> None:
+        self._tools = ToolFragments("Anthropic")
+        self._finish: FinishReason | None = None
+        self._input_usage: object = None
+        self._output_usage: object = None
+
+    @property
+    def complete(self) -> bool:
+        return self._finish is not None
+
+    def read(self, event: Any) -> str:
+        kind = field(event, "type")
+        if not isinstance(kind, str):
+            raise ProviderGarbage("Anthropic sent an event without a type.")
+        if kind == "message_start":
+            self._input_usage = field(field(event, "message"), "usage")
+        elif kind == "content_block_start":
+            block = field(event, "content_block")
+            if field(block, "type") == "tool_use":
+                self._tools.add(_index(event), id=field(block, "id"), name=field(block, "name"))
+            elif field(block, "type") == "text":
+                return _text(field(block, "text") or "")
+        elif kind == "content_block_delta":
+            return self._read_delta(event)
+        elif kind == "message_delta":
+            self._output_usage = field(event, "usage") or self._output_usage
+            reason = field(field(event, "delta"), "stop_reason")
+            if reason is not None:
+                self._finish = _FINISH.get(str(reason), "stop")
+        return ""
+
+    def _read_delta(self, event: Any) -> str:
+        delta = field(event, "delta")
+        kind = field(delta, "type")
+        if kind == "input_json_delta":
+            self._tools.add(_index(event), fragment=_text(field(delta, "partial_json")))
+        return _text(field(delta, "text")) if kind == "text_delta" else ""
+
+    def finished(self, request: ModelRequest) -> Finished:
+        cached = count_of(self._input_usage, "cache_read_input_tokens")
+        written = count_of(self._input_usage, "cache_creation_input_tokens")
+        usage = Usage(
+            # Its own count leaves out what the cache served; ours, like OpenAI's, is all of the input.
+            input_tokens=count_of(self._input_usage, "input_tokens") + cached + written,
+            output_tokens=count_of(self._output_usage, "output_tokens") or count_of(self._input_usage, "output_tokens"),
+            cached_tokens=cached,
+        )
+        return Finished("tool_calls" if self._tools else self._finish or "stop", usage, self._tools.requests())
+
+
+def _index(event: object) -> int:
+    index = field(event, "index")
+    if not isinstance(index, int):
+        raise ProviderGarbage("Anthropic sent a block without its number.")
+    return index
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ProviderGarbage("Anthropic sent content that is not text.")
+    return value
+
+
+def _classify(error: Exception) -> DomainError | None:
+    if isinstance(error, anthropic.APIStatusError):
+        if error.status_code < 400:  # an error event in the middle of a stream that began well
+            body = field(error.body, "error")
+            return from_event("Anthropic", field(body, "type"), str(field(body, "message") or error.message))
+        return from_status("Anthropic", error.status_code, error.message, error.response.headers)
+    if isinstance(error, anthropic.APIConnectionError):
+        return ProviderUnavailable(f"Anthropic could not be reached ({type(error.__cause__ or error).__name__}).")
+    if isinstance(error, anthropic.APIResponseValidationError):
+        return ProviderGarbage("Anthropic answered what is not its own format.")
+    if isinstance(error, anthropic.APIError):
+        return from_event("Anthropic", None, error.message)
+    return None
