@@ -75,7 +75,8 @@ def _body(request: ModelRequest) -> dict[str, Any]:
     if request.instructions:
         body["system"] = request.instructions
     if request.temperature is not None:
-        body["temperature"] = min(request.temperature, 1.0)  # its scale ends at 1, the setting's at 2
+        # The SDK no longer names it, but most models still take it; its scale ends at 1, the setting's at 2.
+        body["extra_body"] = {"temperature": min(request.temperature, 1.0)}
     if request.tools:
         body["tools"] = [
             {"name": t.name, "description": t.description, "input_schema": t.parameters} for t in request.tools
@@ -106,9 +107,10 @@ def _blocks(message: ChatMessage) -> Sequence[dict[str, Any]]:
     if message.role == "tool":
         return [{"type": "tool_result", "tool_use_id": _id(message.tool_request_id or ""), "content": message.text}]
     blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text.strip() else []
-    for asked in message.tool_requests:
-        blocks.append({"type": "tool_use", "id": _id(asked.id), "name": asked.name, "input": asked.arguments})
-    return blocks
+    return blocks + [
+        {"type": "tool_use", "id": _id(asked.id), "name": asked.name, "input": asked.arguments}
+        for asked in message.tool_requests
+    ]
 
 
 def _id(own: str) -> str:

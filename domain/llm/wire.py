@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import httpx2
-from pydantic import ValidationError
 
 from domain.errors import DomainError, ProviderGarbage, ProviderUnavailable
 from domain.llm.model import Finished, ModelRequest, Piece, TextPiece, ToolRequest
@@ -104,7 +103,7 @@ def _meaning(provider: str, error: Exception, classify: Callable[[Exception], Do
         return ProviderUnavailable(f"{provider} has been silent for too long.")
     if isinstance(error, (httpx2.HTTPError, OSError)):
         return ProviderUnavailable(f"The connection to {provider} broke ({type(error).__name__}).")
-    if isinstance(error, (ValueError, ValidationError, TypeError, AttributeError, KeyError)):
+    if isinstance(error, ValueError):
         return ProviderGarbage(f"{provider} answered what is not its own format ({type(error).__name__}).")
     return error
 
