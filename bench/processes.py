@@ -28,9 +28,9 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def resident_mb(pid: int) -> float:
-    """Of the process and its children; Postgres' shared buffers count once for each backend that touched them."""
+    """Of the process and its children; a page that several share is split between them (Postgres shares most)."""
     total = 0
     for process in family([pid]):
         with contextlib.suppress(psutil.NoSuchProcess):
-            total += process.memory_info().rss
+            total += process.memory_full_info().pss
     return total / 1e6

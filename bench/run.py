@@ -40,7 +40,7 @@ def main() -> None:
         print(f"\nwhere the time of a turn goes (mean ms by step):\n{table.steps(ours)}")
         print(f"\nresident memory, MB: {ours.get('memory_mb')}")
         print(f"\ngoals:\n{table.goals(ours)}")
-    print(f"\n! some requests failed; see {target}")
+    print(f"\nA ! marks figures where some requests failed; all figures and faults: {target}")
 
 
 async def _run(chosen: list[Contender], sizes: Sizes) -> dict[str, Any]:
