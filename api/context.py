@@ -22,6 +22,10 @@ _UPLOAD = re.compile(r"/v1/collections/[^/]+/documents")
 _MULTIPART_BYTES = 100_000
 """What the multipart envelope and its other fields may add to a file."""
 
+_PATIENCE = 4
+"""Times the limit that is read and thrown away, so that the client gets to read why: most send all of a
+body before they look at the answer, and a connection that is closed on them loses it."""
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -78,21 +82,28 @@ class RequestContext:
         limit = self._max_body_bytes
         if scope["method"] == "POST" and _UPLOAD.fullmatch(scope["path"]):
             limit = self._max_upload_bytes + _MULTIPART_BYTES
-        declared = headers.get("content-length", "")
+        given = headers.get("content-length", "")
+        declared = int(given[:20]) if given.isascii() and given.isdecimal() else 0
         taken = 0
 
         async def counted() -> Message:
             nonlocal taken
-            if declared.isdecimal() and int(declared[:20]) > limit:
-                raise HTTPException(413, headers={"Connection": "close"})
+            if declared > limit:
+                raise _too_large(hang_up=declared > limit * _PATIENCE)
             message = await receive()
-            if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            while taken > limit:
+                if not message.get("more_body") or taken > limit * _PATIENCE:
+                    raise _too_large(hang_up=message.get("more_body", False))
+                message = await receive()
                 taken += len(message.get("body", b""))
-                if taken > limit:
-                    raise HTTPException(413, headers={"Connection": "close"})
             return message
 
         return counted
+
+
+def _too_large(*, hang_up: bool) -> HTTPException:
+    return HTTPException(413, headers={"Connection": "close"} if hang_up else None)
 
 
 def answer(connection: HTTPConnection, problem: problems.Problem, headers: dict[str, str] | None = None) -> Response:

@@ -75,13 +75,16 @@ class MutationRoute(APIRoute):
             principal.require(permission.permission)
             key = idempotency_key(request, resources)
             made = f"{request.method} {request.url.path}?{request.url.query} by {principal.key_id}"
-            body_hash = await _fingerprint(request)
-            async with resources.database.session(principal.org_id) as session:
-                known = await claim(session, principal.org_id, key, made, body_hash)
-                if known is None:
-                    response, start = await _run(handle, request, session, key)
-                else:
-                    response, start = _repeat(known)
+            try:
+                body_hash = await _fingerprint(request)
+                async with resources.database.session(principal.org_id) as session:
+                    known = await claim(session, principal.org_id, key, made, body_hash)
+                    if known is None:
+                        response, start = await _run(handle, request, session, key)
+                    else:
+                        response, start = _repeat(known)
+            finally:
+                await request.close()  # an uploaded file that the route never read
             if start is not None:
                 await starts.begin(resources, principal, start)
             response.headers[_HEADER] = key

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, TypeVar
@@ -16,6 +17,7 @@ Row = TypeVar("Row")
 Item = TypeVar("Item")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHECKSUM_BYTES = 6
 _LATEST_MICROS = 4_102_444_800_000_000
 """The year 2100: beyond it a cursor is forged, and datetime would overflow."""
 
@@ -74,15 +76,29 @@ def page_of(rows: Sequence[Row], limit: int, show: Callable[[Row], Item], cursor
     return Page(data=[show(row) for row in kept], next_cursor=cursor(kept[-1]) if len(rows) > limit else None)
 
 
-def bytes_cursor(token: bytes | None) -> str | None:
-    """A foreign token as a cursor."""
-    return base64.urlsafe_b64encode(token).decode().rstrip("=") if token else None
+def token_cursor(token: bytes | None) -> str | None:
+    """Another system's token as a cursor, with a checksum: Temporal retries a broken one for six seconds."""
+    if not token:
+        return None
+    return base64.urlsafe_b64encode(_checksum(token) + token).decode().rstrip("=")
 
 
-def bytes_after(cursor: str | None) -> bytes | None:
+def token_after(cursor: str | None) -> bytes | None:
     """Raises InvalidParameter."""
     if cursor is None:
         return None
+    read = _decode_bytes(cursor)
+    checksum, token = read[:_CHECKSUM_BYTES], read[_CHECKSUM_BYTES:]
+    if not token or checksum != _checksum(token):
+        raise _bad()
+    return token
+
+
+def _checksum(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()[:_CHECKSUM_BYTES]
+
+
+def _decode_bytes(cursor: str) -> bytes:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -95,7 +111,7 @@ def _encode(text: str) -> str:
 
 def _decode(cursor: str) -> str:
     try:
-        return (bytes_after(cursor) or b"").decode("ascii")
+        return _decode_bytes(cursor).decode("ascii")
     except UnicodeDecodeError:
         raise _bad() from None
 

@@ -49,6 +49,7 @@ from contracts.options import TASK_TIMEOUT
 from contracts.turn import IncomingMessage, OneShotInput
 from domain.errors import Conflict, ConversationIsClosed, DomainError, InboxFull, Invalid, NotFound, TooLarge
 from workflows.conversation import ConversationWorkflow
+from workflows.ingest import IngestWorkflow
 from workflows.turn import TurnWorkflow
 
 _RPC_TIMEOUT = timedelta(seconds=8)
@@ -186,7 +187,7 @@ class Temporal:
             policy = WorkflowIDConflictPolicy.TERMINATE_EXISTING
         async with _answers():
             await self._client.start_workflow(
-                "IngestWorkflow",
+                IngestWorkflow.run,
                 input,
                 id=run_id,
                 task_queue=queues.INGEST,

@@ -70,7 +70,7 @@ async def list_events(
     return EventPage(data=[_show(event) for event in events], next_after=events[-1].seq if events else after)
 
 
-@router.get("/{conversation_id}/events/stream", response_class=Stream, responses={**errors(404), **_STREAMED})
+@router.get("/{conversation_id}/events/stream", response_class=Response, responses={**errors(404), **_STREAMED})
 async def stream_events(
     principal: Reader,
     resources: Resources,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from api import one_shot
 from api.dependencies import Resources, needs
 from api.mutation import MutationRoute, Work, idempotency_key
-from api.pagination import Cursor, Limit, Page, bytes_after, bytes_cursor
+from api.pagination import Cursor, Limit, Page, token_after, token_cursor
 from api.responses import errors
 from api.routes.agents import working
 from api.routes.documents import ingest_input
@@ -133,9 +133,9 @@ async def list_runs(
 ) -> Page[RunOut]:
     """Newest first. A run appears within a second of its start."""
     page = await resources.temporal.runs(
-        principal.org_id, workflow=workflow, status=status, limit=limit, token=bytes_after(cursor)
+        principal.org_id, workflow=workflow, status=status, limit=limit, token=token_after(cursor)
     )
-    return Page(data=[_show(run) for run in page.runs], next_cursor=bytes_cursor(page.next_token))
+    return Page(data=[_show(run) for run in page.runs], next_cursor=token_cursor(page.next_token))
 
 
 @router.post("/{run_id:path}/cancel", status_code=202, responses=errors(404, 409))
