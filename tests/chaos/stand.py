@@ -43,7 +43,7 @@ class Stand:
         await self._make_key(postgres)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.parts["api"] = self._program("api", ["api", "--port", str(port)], port, "/readyz")
+        self.parts["api"] = self._program("api", ["api", "--port", str(port)], port, "/ready")
         for index in range(self.workers):
             metrics = free_port()
             self.parts[f"worker-{index}"] = self._program(
@@ -98,7 +98,7 @@ class Stand:
         if name.startswith("worker"):
             environment["EVERTURN_WORKER_METRICS_PORT"] = str(port)
         log = self.folder / "logs" / f"{name}.log"
-        return Program(name, arguments, environment=environment, log=log, port=port, path=path)
+        return Program(name, arguments, environment=environment, log=log, host="127.0.0.1", port=port, path=path)
 
     async def _make_key(self, postgres: EmbeddedPostgres) -> None:
         self.org_id = uuid4()
