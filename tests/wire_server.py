@@ -62,12 +62,16 @@ def whole(status: int, body: str | bytes, *, type: str = "application/json", **h
 
 
 def streamed(*pieces: bytes, ends: str = "whole") -> Answer:
-    """Server-sent events in chunks. ends: whole, cut (no last chunk), reset, or stall (says nothing more)."""
+    """Server-sent events in chunks. ends: whole, cut (no last chunk), reset, or stall (no event any more)."""
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        for piece in pieces:
+
+        def chunk(piece: bytes) -> None:
             writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+
+        for piece in pieces:
+            chunk(piece)
             await writer.drain()
             await asyncio.sleep(0)
         if ends == "whole":
@@ -76,7 +80,10 @@ def streamed(*pieces: bytes, ends: str = "whole") -> Answer:
             await asyncio.sleep(0.05)
             await reset(writer)
         elif ends == "stall":
-            await asyncio.sleep(30)
+            while True:  # comments, as proxies send to keep a connection open; they are no events
+                chunk(b": still here\n\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
 
     return answer
 
