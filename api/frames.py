@@ -20,14 +20,19 @@ def as_dict(event: LoggedEvent) -> dict[str, Any]:
     }
 
 
+def as_json(data: Any) -> bytes:
+    """asyncpg's UUID is a class of its own, which orjson does not know; str is right for it."""
+    return orjson.dumps(data, default=str)
+
+
 def sse(events: Iterable[LoggedEvent]) -> bytes:
     """Server-sent events, in one piece, so that a tick costs one write."""
     return b"".join(
-        b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), orjson.dumps(as_dict(event)))
+        b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), as_json(as_dict(event)))
         for event in events
     )
 
 
 def sse_note(name: str, data: dict[str, Any]) -> bytes:
     """A server-sent event that is not in the log: without an id, so it never becomes a place to resume from."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), as_json(data))

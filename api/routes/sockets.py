@@ -177,10 +177,10 @@ class _Line:
         async with hub.subscribe(self._org_id, self._conversation_id, after) as events:
             async for batch in events:
                 for event in batch:
-                    await self._websocket.send_text(orjson.dumps(frames.as_dict(event)).decode())
+                    await self._websocket.send_text(frames.as_json(frames.as_dict(event)).decode())
 
     async def _tell(self, kind: str, **fields: Any) -> None:
-        await self._websocket.send_text(orjson.dumps({"type": kind, **fields}).decode())
+        await self._websocket.send_text(frames.as_json({"type": kind, **fields}).decode())
 
     def _problem(self, problem: problems.Problem) -> dict[str, Any]:
         request_id = self._websocket.scope["state"]["request_id"]
