@@ -3,6 +3,8 @@
 Every mutation carries an Idempotency-Key, so a call that is repeated after a lost answer does its work once.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import PurePath
 from types import TracebackType
@@ -12,12 +14,19 @@ from uuid import uuid4
 import httpx2
 
 from sdk.answers import lost, problem
+from sdk.errors import ApiProblem
 from sdk.reply import Event
 from sdk.stream import follow
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
 """The slowest plain call is an upload of 50 MB; streams have a timeout of their own."""
+
+_PATIENCE_SECONDS = 60.0
+"""How long a call is repeated whose answer was lost, or that met a server that is not ready: a killed worker or
+database is back in seconds. Nobody at the address at all is said at once."""
+
+_AGAIN_SECONDS = 0.5
 
 _PAGE = 100
 
@@ -92,10 +101,22 @@ class Everturn:
 
     async def _json(self, method: str, path: str, **options: Any) -> Json:
         headers = {} if method == "GET" else {"Idempotency-Key": str(uuid4())}
-        try:
-            response = await self._http.request(method, path, headers=headers, **options)
-        except httpx2.TransportError as error:
-            raise lost(self._http, error) from error
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._once(method, path, headers, options)
+            except ApiProblem as error:
+                if error.status != 503 or time.monotonic() > deadline:
+                    raise
+            except httpx2.ConnectError as error:
+                raise lost(self._http, error) from error
+            except httpx2.TransportError as error:
+                if time.monotonic() > deadline:
+                    raise lost(self._http, error) from error
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _once(self, method: str, path: str, headers: dict[str, str], options: dict[str, Any]) -> Json:
+        response = await self._http.request(method, path, headers=headers, **options)
         if response.is_error:
             raise problem(response.status_code, response.content)
         answer: Json = response.json()
