@@ -4,9 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import asyncpg
 import pytest
 
 from contracts.turn import ToolCall
@@ -16,8 +15,8 @@ from domain.errors import ToolUnavailable
 from domain.tools.call import LAST_ATTEMPT, ToolCaller
 from domain.tools.http_tool import ToolClient
 from domain.tools.ledger_store import Ledger, idempotency_key
-from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.process import free_port
+from tests.rows import make_conversation
 from tests.wire_server import Answer, WireServer, never, reset, serving, streamed, whole
 
 CALL = ToolCall(key="0.0", name="refund", arguments={"order": "42"})
@@ -31,35 +30,19 @@ def tool(url: str, **changes: Any) -> HttpTool:
 
 
 @pytest.fixture
-async def turn(postgres: EmbeddedPostgres, org: UUID) -> UUID:
+async def turn(database: Database, org: UUID) -> UUID:
     """A turn to hang ledger rows on."""
-    agent, version, conversation, turn = uuid4(), uuid4(), uuid4(), uuid4()
-    connection = await asyncpg.connect(postgres.url)
-    try:
-        columns = {
-            table: await connection.fetch(
-                """SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE table_name = $1
-                   AND is_nullable = 'NO' AND column_default IS NULL""",
-                table,
-            )
-            for table in ("agents", "agent_versions", "conversations", "turns")
-        }
-        known = {
-            "org_id": org, "agent_id": agent, "agent_version_id": version, "version_id": version,
-            "conversation_id": conversation,
-        }  # fmt: skip
-        ids = {"agents": agent, "agent_versions": version, "conversations": conversation, "turns": turn}
-        blank = {"text": "x", "integer": 1, "bigint": 1, "boolean": False, "jsonb": "{}", "double precision": 0.0}
-        for table, needed in columns.items():
-            row = {
-                c["name"]: ids[table] if c["name"] == "id" else known.get(c["name"], blank.get(c["type"]))
-                for c in needed
-            }
-            marks = ", ".join(f"${n}" for n in range(1, len(row) + 1))
-            await connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", *row.values())
-    finally:
-        await connection.close()
-    return turn
+    ref = await make_conversation(database, org)
+    async with database.transaction(org) as connection:
+        await connection.execute(
+            """INSERT INTO turns (id, org_id, conversation_id, agent_version_id, number, state)
+               VALUES ($1, $2, $3, $4, 1, 'running')""",
+            ref.turn_id,
+            org,
+            ref.conversation_id,
+            ref.agent_version_id,
+        )
+    return ref.turn_id
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ _SPACE = "[ \u00a0]"
 CLUSTER = re.compile(
     # An IBAN in groups of four, the last perhaps shorter (34 characters is the longest).
     rf"[A-Z]{{2}}[0-9]{{2}}(?:{_SPACE}[A-Z0-9]{{4}}(?!{_A})){{0,7}}(?:{_SPACE}[A-Z0-9]{{1,4}})[.:)]*(?!{_A})"
-    # Any other word, going on over single spaces while digits follow digits; twelve words are more than any number has.
-    rf"|{_A}+(?:(?<=[0-9)]){_SPACE}(?=[+(]?[0-9]){_A}+){{0,11}}"
+    # Any other word, going on over single spaces while digits follow digits; forty words bound what a stream holds.
+    rf"|{_A}+(?:(?<=[0-9)]){_SPACE}(?=[+(]?[0-9]){_A}+){{0,39}}"
 )
 
 _GROUP_OF_IBAN = re.compile(rf"[A-Z]{{2}}[0-9]{{2}}(?:{_SPACE}[A-Z0-9]{{1,4}}){{0,8}}")

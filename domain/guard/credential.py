@@ -19,7 +19,7 @@ _FORMATS = re.compile(
     r")"
 )
 _URL_PASSWORD = re.compile(r"(?<=://)[^\s:/@]{1,64}:[^\s:/@]{3,}(?=@)")
-_ASSIGNED = re.compile(r"(?<=[:=])[A-Za-z0-9_\-./+=]{16,}$|^[A-Za-z0-9_\-./+=]{16,}$")
+_ASSIGNED = re.compile(r"(?:(?<=[:=])|^)[A-Za-z0-9_\-./+]{16,}={0,2}$")
 _NAMED = re.compile(
     r"(?:api[ _-]?key|secret(?:[ _-]?(?:access[ _-]?)?key)?|access[ _-]?token|auth[ _-]?token|password|passwd|passwort)"
     r"[\"']?\s*(?:is|[:=])\s*[\"'`]?$",

@@ -5,8 +5,10 @@ import binascii
 import re
 import unicodedata
 
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-                        "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e01ef]+")  # fmt: skip
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e01ef]+"
+)
 _LOOKALIKES = str.maketrans(
     "асеорхуіјѕԁһӏкмтвнАВЕКМНОРСТХУΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανιτρε",
     "aceopxyijsdhlkmtbhABEKMHOPCTXYABEZHIKMNOPTYXoavitpe",

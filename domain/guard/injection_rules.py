@@ -13,7 +13,7 @@ _LIMITS = r"(?:restrict(?:ions?|ed)|limit(?:s|ations?)|filters?|censorship|rules
 
 RULES: tuple[tuple[float, str, str], ...] = (
     # Orders to drop the instructions.
-    (1.0, "ignor|disregard|forget|overrid|overrul|bypass|overwrit|obey|not follow|n't follow|stop following|neglect", rf"\b{_DROP}(?: \w+){{0,4}}? (?:{_EARLIER}|you(?:'ve| have| were)(?: been)? (?:given|told|taught))(?: \w+){{0,3}}? ?{_ORDERS}?\b(?<=s|t|g|y|n)"),
+    (1.0, "ignor|disregard|forget|overrid|overrul|bypass|overwrit|obey|not follow|n't follow|stop following|neglect", rf"\b{_DROP}(?: \w+){{0,4}}? (?:(?:{_EARLIER}|you(?:'ve| have| were)(?: been)? (?:given|told|taught))(?: \w+){{0,3}}? {_ORDERS}\b|(?:above|previous|prior|before this)(?:[.,;:!]| and\b|$))"),
     (1.0, "ignor|disregard|forget|overrid|overrul|bypass|overwrit|obey|not follow|n't follow|stop following|neglect", rf"\b{_DROP}(?: all| any| every| each)?(?: of)? (?:your|ur)(?: \w+){{0,3}}? {_ORDERS}\b"),
     (1.0, "ignor|disregard|forget|overrid|overrul|bypass|overwrit|obey|not follow|n't follow|stop following|neglect", rf"\b{_DROP} (?:all|any|every)(?: of)?(?: the| these| those| other)? (?:instructions?|prompts?|rules|directives?|guidelines?)(?: (?:above|before|so far|given|you)|\W|$)"),
     (1.0, "forget", r"\bforget (?:everything|all|anything)(?: that)? (?:(?:i|you|we)(?:'ve| have| were| had)?(?: been)?(?: \w+){0,2}? (?:told|taught|instructed|learned|said|given|know)|(?:\w+ ){0,3}(?:above|before this|previous|prior|from chat))\b"),

@@ -53,11 +53,13 @@ class Continuation:
         self._overlaps = [tail[m.start() :] for m in _WORD_START.finditer(tail) if tail[m.start() :]]
         self._held = ""
         self._decided = not self._overlaps
+        self._skips_space = False
+        """The prefix ended with white space, which the model says again before its next word."""
 
     def feed(self, text: str) -> str:
         """What is new of it, as far as that is known."""
         if self._decided:
-            return text
+            return self._without_space(text)
         self._held += text
         said = self._held.lstrip()
         if any(len(said) < len(overlap) and overlap.startswith(said) for overlap in self._overlaps):
@@ -72,8 +74,14 @@ class Continuation:
         self._decided = True
         said = self._held.lstrip()
         for overlap in self._overlaps:
-            rest = said[len(overlap) :]
             if said.startswith(overlap):
-                return rest.lstrip() if self._prefix[-1].isspace() else rest
+                self._skips_space = self._prefix[-1].isspace()
+                return self._without_space(said[len(overlap) :])
         touching = self._prefix[-1].isalnum() and self._held[:1].isalnum()
         return " " + self._held if touching else self._held
+
+    def _without_space(self, text: str) -> str:
+        if self._skips_space:
+            text = text.lstrip()
+            self._skips_space = not text
+        return text
