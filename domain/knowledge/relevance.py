@@ -1,51 +1,41 @@
-"""How relevant a passage is to a question, as a number that means the same in every search.
+"""How likely a passage answers a question, as a number that means the same in every search.
 
 Not for ranking: fusion does that, and always gives its best hit 1.0, also for a question nobody can answer.
+
+Fitted on 1,600 answered pairs (XQuAD in six languages against English, ClapNQ, SendGrid's pages) and 2,450
+hits for questions that have nothing to do with the collection (banking77, CLINC150). Of what scores
+0-0.2, 0.4-0.6 and 0.8-1, the shares that were answers: 0.06, 0.45, 0.97. At 0.3 or more: 92% of
+the answers and 23% of the unrelated hits. A passage on the topic that lacks the answer scores high too.
 """
 
+import heapq
 import math
-import re
-import unicodedata
-from functools import lru_cache
+from collections.abc import Iterable
 
-_WORD = re.compile(r"\w+")
-_NO_SPACES = re.compile(r"[\u0e00-\u0e7f\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_BACKGROUND = 30
+_USUAL = 0.78
+"""Cosine of the background where a collection has fewer passages than that."""
 
-
-def relevance(cosine: float, coverage: float) -> float:
-    """0..1."""
-    return 1 / (1 + math.exp(-(_SLOPE * (cosine - _MIDDLE) + _WORDS * coverage)))
+_LEAD, _NEAR, _WORDS, _OFFSET = 103.0, 48.0, 4.2, -2.4
+_NEAR_FROM = 0.84
+_WORDS_FROM = 0.6
 
 
-_SLOPE, _MIDDLE, _WORDS = 40.0, 0.85, 2.0
+def background(cosines: Iterable[float]) -> float:
+    """How close the best 30 passages are on average: what this question gets from passages that only sound alike.
+
+    Cosines of this model lie between 0.7 and 0.9 and shift with the language and length of the question:
+    alone they tell answers from unrelated hits no better than a coin (AUC 0.63), their lead over this does (0.95).
+    """
+    best = heapq.nlargest(_BACKGROUND, cosines)
+    return (sum(best) + _USUAL * (_BACKGROUND - len(best))) / _BACKGROUND
 
 
-def coverage(query: str, text: str) -> float:
-    """Which part of the question's telling words the text has, 0..1, long words counting more."""
-    asked = telling(query)
-    if not asked:
-        return 0.0
-    there = words(text)
-    return sum(len(word) for word in asked if word in there) / sum(map(len, asked))
+def relevance(cosine: float, beneath: float, coverage: float) -> float:
+    """0..1, from a passage's cosine, the question's `background` and the part of its words that the passage has.
 
-
-@lru_cache(maxsize=4096)
-def telling(text: str) -> frozenset[str]:
-    found = words(text)
-    return (
-        frozenset(word for word in found if len(word) > 3 or not word.isascii() or any(map(str.isdigit, word))) or found
-    )
-
-
-@lru_cache(maxsize=4096)
-def words(text: str) -> frozenset[str]:
-    """Words without case and accents; of scripts that write no spaces, pairs of characters."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    folded = "".join(c for c in folded if not unicodedata.combining(c)) if not folded.isascii() else folded
-    found: set[str] = set()
-    for word in _WORD.findall(folded):
-        if _NO_SPACES.search(word):
-            found.update(word[i : i + 2] for i in range(max(1, len(word) - 1)))
-        else:
-            found.add(word)
-    return frozenset(found)
+    Nearness counts by itself where many passages answer, and words where a name or a code is asked for.
+    """
+    evidence = _LEAD * (cosine - beneath) + _OFFSET
+    evidence += _NEAR * max(0.0, cosine - _NEAR_FROM) + _WORDS * max(0.0, coverage - _WORDS_FROM)
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, evidence))))

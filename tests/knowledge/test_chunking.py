@@ -1,5 +1,6 @@
 """Every word of a document is in a passage, every passage is where it says, and none is too long."""
 
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 from hypothesis import given
@@ -12,7 +13,8 @@ from domain.knowledge.parse import parse
 DOCUMENT = UUID(int=7)
 
 texts = st.text(
-    alphabet=st.one_of(st.sampled_from("aábc .!?\n。、中文日\u00ad\u0301ﬁ|"), st.characters(codec="utf-8")), max_size=4000
+    alphabet=st.one_of(st.sampled_from("aábc .!?\n。、中文日\u00ad\u0301ﬁ|"), st.characters(codec="utf-8")),
+    max_size=4000,
 )
 blocks = st.lists(
     st.builds(Block, st.sampled_from(["heading", "prose", "prose", "code"]), texts, st.integers(1, 6)), max_size=8
@@ -48,7 +50,7 @@ def test_no_word_of_a_document_is_left_out(found: list[Block]) -> None:
 def test_passages_move_on_and_overlap_a_little(found: list[Block]) -> None:
     extract = made(found)
     chunks = chunk(extract, DOCUMENT)
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in pairwise(chunks):
         assert before.char_start < after.char_start
         assert before.char_end < after.char_end
         assert weight(extract.text[after.char_start : max(after.char_start, before.char_end)]) <= OVERLAP

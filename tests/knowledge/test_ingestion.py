@@ -239,4 +239,3 @@ async def test_a_workflow_may_start_before_its_row_is_committed(library: Library
             handle = await library.start(library.input(added.document))
             await asyncio.sleep(0.3)
         assert (await handle.result()).failed is None
-

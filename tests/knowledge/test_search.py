@@ -1,5 +1,7 @@
 """A question finds its answer, in its own language or another, and only in its own organisation."""
 
+# ruff: noqa: RUF001 (Chinese has its own comma)
+
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -50,7 +52,7 @@ async def test_the_best_passage_answers_the_question_in_many_languages(knowledge
     }.items():
         found = await knowledge.search(org, [collection], question)
         assert found[0].heading == heading, question
-        assert 0 <= found[-1].score <= found[0].score <= 1
+        assert all(0 <= p.score <= 1 for p in found)
 
 
 async def test_words_are_found_in_scripts_without_spaces(knowledge: Knowledge, put: Ingest) -> None:
@@ -68,7 +70,8 @@ async def test_a_question_nobody_can_answer_scores_lower_than_one_that_has_an_an
     collection = await shop(put, org)
     [answered] = await knowledge.search(org, [collection], "How long do parcels to Norway take?", limit=1)
     [unanswered] = await knowledge.search(org, [collection], "Who won the chess championship in 1972?", limit=1)
-    assert unanswered.score < 0.3 < 0.6 < answered.score
+    assert unanswered.score < 0.3
+    assert answered.score > 0.6
     assert await knowledge.search(org, [collection], "Who won the chess championship in 1972?", min_score=0.4) == []
 
 
