@@ -15,7 +15,10 @@ _LOOKALIKES = str.maketrans(
 )
 _MIXED_WORD = re.compile("\\b(?=\\w*[a-zA-Z])(?=\\w*[\u0370-\u04ff])\\w+")
 _LEET = str.maketrans("0134578@$!|", "oieastbasil")
-_LEET_WORD = re.compile(r"(?<![\w@$!|])(?=[\w@$!|]*[A-Za-z])(?=[\w@$!|]*[0134578@$!|])[\w@$!|]{3,}")
+_LEET_WORD = re.compile(
+    # A digit or sign before a letter; not the "!" that ends a sentence, and not an e-mail address.
+    r"(?<![\w@$!|.])(?![\w.]*@[\w-]+\.)(?=[\w@$!|]*[0134578@$!|][A-Za-z])[\w@$!|]{3,}"
+)
 _SPELT_OUT = re.compile(r"(?<!\w)(?:\w[ .*_\-]){4,}\w(?!\w)")
 _BROKEN_WORD = re.compile(r"(?<=[a-z])- ?(?=[a-z])")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,4000}={0,2}(?![A-Za-z0-9+/])")
