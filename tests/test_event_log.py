@@ -11,7 +11,7 @@ from contracts.turn import BeginInput, IncomingMessage, PersistInput, Reply, Rou
 from db.engine import Database
 from domain.conversations import turn_store
 from domain.conversations.hub import EventHub
-from domain.conversations.log import EventLog, LoggedEvent, NewEvent, append, read_events, rebuild
+from domain.conversations.log import EventLog, LoggedEvent, NewEvent, TextMissing, append, read_events, rebuild
 from domain.errors import NotFound, Superseded
 from runtime.embedded.postgres import EmbeddedPostgres
 from tests.conftest import make_org
@@ -115,6 +115,17 @@ async def test_text_offered_again_after_an_unconfirmed_commit_is_taken_once(data
             await append(connection, [piece])
     deltas = [e for e in await everything(database, ref) if e.type == REPLY_DELTA]
     assert [e.data["text"] for e in deltas] == ["once"]
+
+
+async def test_text_that_would_leave_a_gap_is_refused(database: Database, org: UUID) -> None:
+    ref = await make_conversation(database, org)
+    right = fence(await begin(database, ref), 1, 1)
+    await take_floor(database, ref, right)
+    log = EventLog(database)
+    await log.say(ref.org_id, ref.conversation_id, ref.turn_id, right, 0, "Hello ")
+    with pytest.raises(TextMissing):
+        await log.say(ref.org_id, ref.conversation_id, ref.turn_id, right, 12, "!")
+    assert rebuild(await everything(database, ref)) == "Hello "
 
 
 async def test_a_turn_ends_once_and_nothing_is_said_after(database: Database, org: UUID) -> None:

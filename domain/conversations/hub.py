@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from db.engine import Database
+from db.engine import DATABASE_AWAY, Database
 from domain.conversations.log import LoggedEvent, read_many
 
 _CHANNEL = "everturn_events"
@@ -132,7 +132,7 @@ class EventHub:
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _connection, lost=lost: lost.set())
                 await connection.add_listener(_CHANNEL, self._notified)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except DATABASE_AWAY:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
                 continue
@@ -159,7 +159,7 @@ class EventHub:
                 continue
             try:
                 events = await read_many(self._database, cursors, _PAGE)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except DATABASE_AWAY:
                 self._dirty |= dirty
                 self._wake.set()
                 await asyncio.sleep(0.1)
@@ -186,5 +186,5 @@ class EventHub:
 async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     try:
         await connection.close(timeout=1)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+    except (*DATABASE_AWAY, TimeoutError):
         connection.terminate()

@@ -12,11 +12,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from contracts.events import REPLY_DELTA, REPLY_REWIND
-from db.engine import Connection, Database
-from domain.errors import Superseded
+from db.engine import DATABASE_AWAY, Connection, Database
+from domain.errors import DomainError, Superseded
 
 TICK_SECONDS = 0.015
 """At most one commit a tick, whatever the number of streams: 300 streams and 100 both cost some 40
@@ -24,6 +22,12 @@ commits a second, and a reader waits half of it on average."""
 
 _PATIENCE_SECONDS = 20.0
 """How long text waits for a database that restarts before the model call is given up and tried again."""
+
+
+class TextMissing(DomainError):
+    """Text was to go after text that is not in the log. The next attempt goes on after what is."""
+
+    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,20 @@ class LoggedEvent:
     created_at: datetime
 
 
-async def append(connection: Connection, events: Sequence[NewEvent]) -> list[int | None]:
+TAKEN_BEFORE, FENCED, GAP = 0, -1, -2
+"""What `append` answers instead of a sequence number."""
+
+_REFUSALS: dict[int, Callable[[], DomainError]] = {
+    FENCED: lambda: Superseded("a newer attempt speaks in this conversation"),
+    GAP: lambda: TextMissing("the text before this one is not in the log"),
+}
+
+
+async def append(connection: Connection, events: Sequence[NewEvent]) -> list[int]:
     """Append in order, in the connection's transaction, and notify readers when it commits.
 
-    Returns the sequence number of each event; None for one that its fence refused or that was
-    taken before. The head rows stay locked until the commit, so make it the last statement.
+    Returns the sequence number of each event (1 and up), or TAKEN_BEFORE, FENCED or GAP for one that
+    was not taken. The head rows stay locked until the commit, so make it the last statement.
     """
     rows = await connection.fetch(
         "SELECT ord, seq FROM append_events($1, $2, $3, $4, $5, $6)",
@@ -63,7 +76,7 @@ async def append(connection: Connection, events: Sequence[NewEvent]) -> list[int
         [e.type for e in events],
         [e.data for e in events],
     )
-    numbers: list[int | None] = [None] * len(events)
+    numbers = [TAKEN_BEFORE] * len(events)
     for row in rows:
         numbers[row["ord"] - 1] = row["seq"]
     return numbers
@@ -178,31 +191,23 @@ class EventLog:
         while True:
             try:
                 numbers = await self._commit(batch)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_AWAY as error:
                 if time.monotonic() > deadline:
                     _settle(batch, error)
                     return
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.5)
             else:
-                for waiting, refused in zip(batch, numbers, strict=True):
-                    _settle([waiting], Superseded("a newer attempt speaks in this conversation") if refused else None)
+                for waiting, number in zip(batch, numbers, strict=True):
+                    _settle([waiting], _REFUSALS.get(number, lambda: None)())
                 return
 
-    async def _commit(self, batch: list[_Waiting]) -> list[bool]:
+    async def _commit(self, batch: list[_Waiting]) -> list[int]:
         events = [waiting.event() for waiting in batch]
-        rows = await self._database.pool.fetch(
-            "SELECT ord FROM append_events($1, $2, $3, $4, $5, $6) WHERE seq IS NULL",
-            [e.org_id for e in events],
-            [e.conversation_id for e in events],
-            [e.turn_id for e in events],
-            [e.fence for e in events],
-            [e.type for e in events],
-            [e.data for e in events],
-        )
+        async with self._database.pool.acquire() as connection:
+            numbers = await append(connection, events)
         self._committed(len(events))
-        refused = {row["ord"] - 1 for row in rows}
-        return [index in refused for index in range(len(events))]
+        return numbers
 
 
 def _settle(batch: Sequence[_Waiting], error: Exception | None) -> None:

@@ -307,7 +307,7 @@ async def end(connection: Connection, ref: TurnRef, ending: Ending) -> Ended:
         connection,
         [*corrections, *_closing_events(ref, ending, message_id, text, citations)],
     )
-    return Ended(message_id, max(n for n in numbers if n is not None), seconds)
+    return Ended(message_id, max(numbers), seconds)
 
 
 async def _settle(connection: Connection, ref: TurnRef, calls: Sequence[Reply]) -> None:

@@ -6,6 +6,7 @@ Not part of the suite: it takes some ten minutes. The suite runs each kind of ki
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -119,9 +120,12 @@ def main() -> None:
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)
     print(f"seed {seed}")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        tally, findings, tools = asyncio.run(_storm(options.kills, seed, Path(folder)))
-    sys.exit(0 if _report(tally, findings, tools, time.monotonic() - started) else 1)
+    folder = Path(tempfile.mkdtemp(prefix="everturn-storm-"))
+    print(f"everything is kept in {folder} unless all is well")
+    clean = _report(*asyncio.run(_storm(options.kills, seed, folder)), time.monotonic() - started)
+    if clean:
+        shutil.rmtree(folder)
+    sys.exit(0 if clean else 1)
 
 
 if __name__ == "__main__":

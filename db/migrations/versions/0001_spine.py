@@ -241,12 +241,14 @@ CREATE TABLE idempotency_keys (
 # holds inside the function too; orgs and conversations are visited in order, so two writers cannot
 # deadlock. Sequence numbers are given while the head row is locked, hence gapless and in commit order.
 # A piece of text says where it begins, and the head knows how much was shown: a piece that was taken
-# before (its writer lost the answer and asks again) is passed over, so text is never logged twice.
+# before (its writer lost the answer and asks again) is passed over, so text is never logged twice, and
+# a piece that would leave a gap is refused, so text is never lost either.
 APPEND_EVENTS = """
 CREATE FUNCTION append_events(
     p_org uuid[], p_conversation uuid[], p_turn uuid[], p_fence bigint[], p_type text[], p_data jsonb[]
 ) RETURNS TABLE (ord bigint, seq bigint) LANGUAGE plpgsql AS $$
--- Returns a row for each event that was refused by its fence (seq null) or taken (its seq).
+-- A row for each event that was taken (its seq), fenced off (-1) or refused for the gap before it (-2);
+-- no row for one that was taken before.
 DECLARE
     v_org uuid;
     v_before text := current_setting('app.org_id', true);
@@ -261,16 +263,26 @@ BEGIN
             SELECT * FROM unnest(p_org, p_conversation, p_turn, p_fence, p_type, p_data) WITH ORDINALITY
                 AS i(org, conversation, turn, fence, type, data, ord)
             WHERE i.org = v_org
-        ), kept AS (
-            SELECT conversation, min((i.data->>'to')::integer) AS shown
-            FROM input i WHERE i.type = 'reply.rewind' GROUP BY conversation
-        ), taken AS (
-            SELECT i.*, s.last_seq + row_number() OVER (PARTITION BY i.conversation ORDER BY i.ord) AS seq
+        ), spoken AS (
+            -- Where the first text of each log begins, and how much was shown before it.
+            SELECT i.conversation, least(s.shown, min((i.data->>'to')::integer)) AS shown,
+                min((i.data->>'at')::integer) FILTER (WHERE i.type = 'reply.delta') AS begins
+            FROM input i JOIN event_streams s ON s.conversation_id = i.conversation
+            WHERE i.type IN ('reply.delta', 'reply.rewind')
+            GROUP BY i.conversation, s.shown
+        ), judged AS (
+            SELECT i.*, s.last_seq, CASE
+                WHEN i.fence <> s.fence THEN -1
+                WHEN i.type = 'reply.delta' AND spoken.begins > spoken.shown THEN -2
+                WHEN i.type = 'reply.delta' AND (i.data->>'at')::integer < spoken.shown THEN 0
+                ELSE 1
+            END AS verdict
             FROM input i
             JOIN event_streams s ON s.conversation_id = i.conversation
-            LEFT JOIN kept ON kept.conversation = i.conversation
-            WHERE (i.fence IS NULL OR i.fence = s.fence)
-              AND (i.type <> 'reply.delta' OR (i.data->>'at')::integer >= least(s.shown, kept.shown))
+            LEFT JOIN spoken ON spoken.conversation = i.conversation
+        ), taken AS (
+            SELECT j.*, j.last_seq + row_number() OVER (PARTITION BY j.conversation ORDER BY j.ord) AS seq
+            FROM judged j WHERE j.verdict = 1
         ), written AS (
             INSERT INTO events (conversation_id, seq, org_id, turn_id, type, data)
             SELECT t.conversation, t.seq, t.org, t.turn, t.type, t.data FROM taken t
@@ -298,10 +310,7 @@ BEGIN
         )
         SELECT t.ord, t.seq FROM taken t, (SELECT count(*) FROM told) AS notified
         UNION ALL
-        SELECT i.ord, NULL::bigint FROM input i
-        WHERE i.fence IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM event_streams s WHERE s.conversation_id = i.conversation AND s.fence = i.fence
-        );
+        SELECT j.ord, j.verdict::bigint FROM judged j WHERE j.verdict < 0;
     END LOOP;
     PERFORM set_config('app.org_id', coalesce(v_before, ''), true);
 END $$
