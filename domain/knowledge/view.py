@@ -22,12 +22,16 @@ HELD_ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A whole table in memory; `rows` is an Arrow table, vectors are its matrix, numbers find a row by id."""
+    """A whole table in memory: `rows` is an Arrow table, `vectors` its matrix, `numbers` find a row by its id.
+
+    by_row: ids by LanceDB's own row number, which a word search gives 0.5 ms sooner than our id.
+    """
 
     rows: Any
     vectors: NDArray[np.float32]
     ids: list[str]
     numbers: dict[str, int]
+    by_row: dict[int, str]
 
 
 class View:
@@ -44,9 +48,8 @@ class View:
     async def load(cls, collection_id: UUID, table: Table, most_held: int = HELD_ROWS) -> "View":
         held = None
         if await table.count_rows() <= most_held:
-            rows = (await table.query().select([*SHOWN, "vector"]).to_arrow()).combine_chunks()
-            ids: list[str] = rows["id"].to_pylist()
-            held = Held(rows.drop_columns(["vector"]), _matrix(rows), ids, {id_: n for n, id_ in enumerate(ids)})
+            query = table.query().with_row_id().select([*SHOWN, "vector", "_rowid"])
+            held = _hold((await query.to_arrow()).combine_chunks())
         return cls(collection_id, table, held)
 
     async def nearest(self, vector: Vector, limit: int) -> dict[str, float]:
@@ -55,15 +58,19 @@ class View:
             query = self._table.query().nearest_to(vector).distance_type("cosine").refine_factor(4)
             found = await query.select(["id", "_distance"]).limit(limit).to_arrow()
             return {id_: 1 - far for id_, far in zip(*_columns(found, "id", "_distance"), strict=True)}
-        cosines = self._held.vectors @ vector
+        cosines = np.vecdot(self._held.vectors, vector)  # `@` would spin a thread on every core for it
         count = len(cosines)
         best = np.argpartition(cosines, -limit)[-limit:] if limit < count else np.arange(count)
         return {self._held.ids[number]: float(cosines[number]) for number in best}
 
     async def with_words(self, query: str, limit: int) -> dict[str, float]:
         """The passages that share the most telling words: id to BM25."""
-        search = self._table.query().nearest_to_text(query, columns="search_text")
-        found = await search.select(["id", "_score"]).limit(limit).to_arrow()
+        search = self._table.query().nearest_to_text(query, columns="search_text").limit(limit)
+        if self._held is not None:
+            found = await search.with_row_id().select(["_rowid", "_score"]).to_arrow()
+            scored = zip(*_columns(found, "_rowid", "_score"), strict=True)
+            return {self._held.by_row[row]: score for row, score in scored}
+        found = await search.select(["id", "_score"]).to_arrow()
         return dict(zip(*_columns(found, "id", "_score"), strict=True))
 
     async def cosines(self, ids: Sequence[str], vector: Vector) -> dict[str, float]:
@@ -109,6 +116,17 @@ class View:
             char_end=row["char_end"],
             text=row["text"],
         )
+
+
+def _hold(rows: Any) -> Held:
+    ids: list[str] = rows["id"].to_pylist()
+    return Held(
+        rows=rows.drop_columns(["vector", "_rowid"]),
+        vectors=_matrix(rows),
+        ids=ids,
+        numbers={id_: number for number, id_ in enumerate(ids)},
+        by_row=dict(zip(rows["_rowid"].to_pylist(), ids, strict=True)),
+    )
 
 
 def _matrix(rows: Any) -> NDArray[np.float32]:
