@@ -66,18 +66,21 @@ class Stack:
         for log in self._logs.glob("*.log"):
             # One run, one file; the run before is kept for the question "what was it that broke?".
             log.replace(log.with_suffix(".log.1"))
-        servers = self._servers()
-        await self._supervisor.start(servers, _SERVERS_SECONDS)
-        for server in servers:
-            if isinstance(server, EmbeddedPostgres):
-                self._environment["DATABASE_URL"] = server.url
-        # Without TEMPORAL_ADDRESS yet: the embedded Temporal needs no registration, an external one is inherited.
-        await self.run("migrate", "migrate")
+        temporal, postgres = self._servers()
+        # The slower one first: Temporal gets ready while Postgres starts and the schema is brought up to date.
+        await asyncio.gather(self._supervisor.start(temporal, _SERVERS_SECONDS), self._prepare_database(postgres))
         self._environment["TEMPORAL_ADDRESS"] = self.state.temporal_address
-        if not self.key_file.exists():
-            await self.make_key()
         await self._supervisor.start(self._programs(), _PROGRAMS_SECONDS)
         return self.state
+
+    async def _prepare_database(self, postgres: Sequence[EmbeddedPostgres]) -> None:
+        await self._supervisor.start(postgres, _SERVERS_SECONDS)
+        for server in postgres:
+            self._environment["DATABASE_URL"] = server.url
+        # Without TEMPORAL_ADDRESS yet: the embedded Temporal needs no registration, an external one is inherited.
+        await self.run("migrate", "migrate")
+        if not self.key_file.exists():
+            await self.make_key()
 
     @property
     def state(self) -> StackState:
@@ -117,7 +120,8 @@ class Stack:
         self._file.clear()
         self._file.release()
 
-    def _servers(self) -> list[Child]:
+    def _servers(self) -> tuple[list[EmbeddedTemporal], list[EmbeddedPostgres]]:
+        """None of a kind where an external server stands in."""
         temporal, postgres = self._temporal(), self._postgres()
         settings = self._settings
         explicit = settings.http_port if "http_port" in settings.model_fields_set else None
@@ -131,8 +135,7 @@ class Stack:
             temporal_ui_url=f"http://{LOOPBACK}:{temporal.ui_port}" if temporal else None,
             postgres_port=postgres.port if postgres else None,
         )
-        # The slower one first: it gets ready while the other one initialises its folder.
-        return [server for server in (temporal, postgres) if server is not None]
+        return [temporal] if temporal else [], [postgres] if postgres else []
 
     def _temporal(self) -> EmbeddedTemporal | None:
         settings = self._settings
