@@ -18,10 +18,10 @@ check: .venv/ready     ## style, types, import rules, house rules
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/pytest -q tests/test_house_rules.py
 
 bench: .venv/ready     ## speed against peers; writes build/bench.json
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench.run
 
 chaos: .venv/ready     ## a hundred random kills; KILLS=n for another number
-	$(BIN)/python -m bench.chaos $(if $(KILLS),--kills $(KILLS))
+	$(BIN)/python -m tests.chaos.storm $(if $(KILLS),--kills $(KILLS))
 
 replay: .venv/ready    ## recorded histories of every workflow
 	$(BIN)/pytest -q tests/test_replay.py

@@ -164,3 +164,13 @@ def test_nothing_names_a_registry_or_a_machine() -> None:
     bad = [f"{path.name}: {line}" for path in files for line in path.read_text().splitlines() if places.search(line)]
     bad = [line for line in bad if "127.0.0.1" not in line]
     assert bad == [], "a lock and a build must work from any registry and in any folder"
+
+
+def test_every_verb_of_the_makefile_runs_something_that_exists() -> None:
+    text = (ROOT / "Makefile").read_text()
+    modules = set(re.findall(r"python -m ([\w.]+)", text)) - {"pip"}
+    missing = [name for name in modules if not (ROOT / (name.replace(".", "/") + ".py")).exists()]
+    missing += [name for name in re.findall(r"tests/\w+\.py", text) if not (ROOT / name).exists()]
+    assert missing == [], "the Makefile names these and they are not there"
+    verbs = {"up", "test", "check", "bench", "chaos", "replay", "docs"}
+    assert verbs <= set(re.findall(r"^(\w+):", text, re.MULTILINE))
