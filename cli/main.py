@@ -7,8 +7,16 @@ import sys
 
 import typer
 
-from cli import api, chat, doctor, down, ingest, key, migrate, up, worker
+from cli.api import api
+from cli.chat import chat
+from cli.doctor import doctor
+from cli.down import down
 from cli.faults import EXPECTED, sentence
+from cli.ingest import ingest
+from cli.key import key
+from cli.migrate import migrate
+from cli.up import up
+from cli.worker import worker
 
 app = typer.Typer(
     name="everturn",
@@ -17,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-VERBS = (up.up, down.down, doctor.doctor, chat.chat, ingest.ingest, worker.worker, api.api, migrate.migrate, key.key)
+VERBS = (up, down, doctor, chat, ingest, worker, api, migrate, key)
 for verb in VERBS:
     app.command()(verb)
 
