@@ -109,7 +109,7 @@ def test_everything_mounted_is_in_the_tree() -> None:
 
 def test_the_image_is_built_from_everything_the_package_has() -> None:
     wheel = (ROOT / "pyproject.toml").read_text().split("[tool.hatch.build.targets.wheel]")[1]
-    packages = set(re.findall(r'"(\w+)"', wheel.partition("packages = ")[2].partition("\n")[0]))
+    packages = set(re.findall(r'"(\w+)"', wheel.partition("only-include = ")[2].partition("\n")[0]))
     copied = {word for line in dockerfile("COPY") for word in line.split()[:-1]}
     assert packages | {"worker.py", "pyproject.toml", "requirements.lock"} <= copied
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
