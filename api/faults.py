@@ -1,6 +1,6 @@
 """Faults that only the HTTP door knows: the rest are in `domain/errors.py`."""
 
-from domain.errors import DomainError, Invalid
+from domain.errors import DomainError, Invalid, NotFound
 
 
 class Unavailable(DomainError):
@@ -45,3 +45,9 @@ class InvalidParameter(Invalid):
     def __init__(self, detail: str, *, parameter: str) -> None:
         super().__init__(detail)
         self.parameter = parameter
+
+
+class ModelNotFound(NotFound):
+    """No agent of that name or id works here, for clients that call an agent a model."""
+
+    code = "model_not_found"

@@ -42,7 +42,7 @@ class Unit:
     unsaid: frozenset[str] = field(default_factory=frozenset)
 
 
-def _unit(request: Request) -> Unit:
+async def _unit(request: Request) -> Unit:
     unit: Unit = request.scope["state"]["unit"]
     return unit
 
@@ -50,11 +50,14 @@ def _unit(request: Request) -> Unit:
 Work = Annotated[Unit, Depends(_unit)]
 
 
-def idempotency_key(request: Request, resources: ApiResources) -> str:
-    """The caller's key, or a new one where none is required. Raises InvalidParameter."""
+def idempotency_key(request: Request, resources: ApiResources, *, vendor: bool = False) -> str:
+    """The caller's key, or a new one where none is required. Raises InvalidParameter.
+
+    vendor: for endpoints whose clients are not ours and cannot be made to send one.
+    """
     given = request.headers.get(_HEADER)
     if given is None:
-        if resources.require_idempotency_key:
+        if resources.require_idempotency_key and not vendor:
             raise InvalidParameter("this server requires the header on every change", parameter=_HEADER)
         return uuid4().hex
     if not _KEY.fullmatch(given):

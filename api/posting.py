@@ -17,12 +17,11 @@ from contracts.conversation import ConversationInput, MessageAccepted
 from contracts.events import CONVERSATION_CLOSED, MESSAGE_CREATED, TURN_ENDS
 from contracts.turn import IncomingMessage
 from db.engine import Database
-from domain.auth.repeat_store import IdempotencyKeyReused
 from domain.conversations import store
 from domain.conversations.hub import EventHub
 from domain.conversations.log import LoggedEvent
 from domain.conversations.store import Incoming
-from domain.errors import ConversationIsClosed
+from domain.errors import ConversationIsClosed, IdempotencyKeyReused
 
 _FIRST_MOMENT_SECONDS = 1.0
 """A refusal takes 10 ms and should have its own status; whoever waits longer wants to see that it lives."""

@@ -32,6 +32,13 @@ class Invalid(DomainError):
     status = 422
 
 
+class IdempotencyKeyReused(DomainError):
+    """The Idempotency-Key was already used for another request."""
+
+    code = "idempotency_key_reused"
+    status = 422
+
+
 class TooLarge(DomainError):
     code = "too_large"
     status = 413

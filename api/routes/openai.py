@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from api import one_shot
 from api.dependencies import Reading, Resources, needs
+from api.faults import ModelNotFound
 from api.mutation import idempotency_key
 from api.openai_chat import Answer, ChatRequest
 from api.resources import ApiResources
@@ -25,9 +26,8 @@ from contracts.turn import OneShotInput
 from domain.agents import store as agents
 from domain.agents.store import CurrentAgent
 from domain.auth.principal import Principal
-from domain.auth.repeat_store import IdempotencyKeyReused
 from domain.conversations import store as conversations
-from domain.errors import NotFound
+from domain.errors import IdempotencyKeyReused, NotFound
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -36,12 +36,6 @@ Writer = Annotated[Principal, needs("conversations:write")]
 ModelName = Annotated[KeepableText, Path(max_length=200)]
 _LISTED = 1000
 """OpenAI's list has no pages; more agents than this are reached by name."""
-
-
-class ModelNotFound(NotFound):
-    """No agent of that name or id works here."""
-
-    code = "model_not_found"
 
 
 class Model(BaseModel):
@@ -101,7 +95,7 @@ async def create_chat_completion(
 ) -> Response:
     """Answer the last message. With an Idempotency-Key, the same request again gets the same answer."""
     given = "idempotency-key" in request.headers
-    key = idempotency_key(request, resources)
+    key = idempotency_key(request, resources, vendor=True)
     asked = await _lay_down(
         resources, principal, body, key, uuid5(principal.org_id, f"chat {key}") if given else uuid4()
     )

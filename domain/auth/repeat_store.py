@@ -12,14 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.tables.auth import IdempotencyKey
-from domain.errors import DomainError
-
-
-class IdempotencyKeyReused(DomainError):
-    """The key was already used for another request."""
-
-    code = "idempotency_key_reused"
-    status = 422
+from domain.errors import IdempotencyKeyReused
 
 
 @dataclass(frozen=True, slots=True)

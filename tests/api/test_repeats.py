@@ -94,3 +94,5 @@ async def test_a_server_may_require_the_key(
         assert (await client.post("/v1/agents", json={"name": "a"})).status_code == 422
         assert (await client.post("/v1/agents", json={"name": "a"}, headers=keyed("k"))).status_code == 201
         assert (await client.get("/v1/agents")).status_code == 200
+        chat = {"model": "nobody", "messages": [{"role": "user", "content": "Hello"}]}
+        assert (await client.post("/v1/chat/completions", json=chat)).json()["error"]["code"] == "model_not_found"
