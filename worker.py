@@ -11,7 +11,6 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.act import Act
 from activities.begin import Begin
-from activities.check import Check
 from activities.close import Close
 from activities.guard import Guard
 from activities.ingest import IngestActivities
@@ -54,7 +53,6 @@ def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> l
     reply = ReplyStep(database, log, versions, knowledge, resources.providers, resources.telemetry, resources.metrics)
     return [
         Begin(database).begin,
-        Check(versions).check,
         RouteStep(versions, Router(resources.embedder)).route,
         Retrieve(versions, knowledge).retrieve,
         reply.reply,
@@ -130,3 +128,4 @@ async def run_worker(settings: Settings, serve: Sequence[str]) -> None:
             server = MetricsServer(resources.metrics, host=settings.http_host, port=settings.worker_metrics_port)
             stack.callback(server.close)
         await asyncio.Event().wait()
+

@@ -1,9 +1,9 @@
 """`everturn api`: serve the HTTP API until told to stop."""
 
-import asyncio
 from typing import Annotated
 
 import typer
+import uvloop
 
 from cli.faults import need_servers
 from runtime.settings import Settings
@@ -18,4 +18,4 @@ def api(
     need_servers(settings)
     from cli.api_server import serve  # noqa: PLC0415  two seconds of imports that no other verb needs
 
-    asyncio.run(serve(settings, host or settings.http_host, settings.http_port if port is None else port))
+    uvloop.run(serve(settings, host or settings.http_host, settings.http_port if port is None else port))

@@ -5,6 +5,7 @@ import signal
 from typing import Annotated
 
 import typer
+import uvloop
 
 from cli.faults import Refused, need_servers
 from contracts import queues as known
@@ -23,7 +24,7 @@ def worker(
     if unknown:
         raise Refused(f"no such queue: {', '.join(unknown)}. There are: {', '.join(known.ALL)}")
     need_servers(settings)
-    asyncio.run(_serve(settings, names))
+    uvloop.run(_serve(settings, names))
 
 
 async def _serve(settings: Settings, names: list[str]) -> None:

@@ -16,12 +16,7 @@ async def begin(input: t.BeginInput) -> t.Begun:
 
 
 @activity.defn
-async def route(input: t.RouteInput) -> t.Route:
-    raise NotImplementedError
-
-
-@activity.defn
-async def check(input: t.CheckInput) -> t.Verdict:
+async def route(input: t.RouteInput) -> t.Routed:
     raise NotImplementedError
 
 

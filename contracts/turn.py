@@ -70,11 +70,11 @@ class Verdict(Contract):
     text: str | None = None
 
 
-class CheckInput(Contract):
-    """Incoming text, before any model has seen it."""
+class Routed(Contract):
+    """Where the message goes, and whether it may: the guard on what comes in looks at the same text."""
 
-    ref: TurnRef
-    text: str
+    route: Route = Route()
+    checked: Verdict = Verdict()
 
 
 class RetrieveInput(Contract):

@@ -4,10 +4,10 @@ import asyncio
 import time
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError
 
+from runtime.converter import data_converter
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry
 
@@ -27,7 +27,7 @@ async def connect(
             return await Client.connect(
                 settings.temporal_address,
                 namespace=settings.temporal_namespace,
-                data_converter=pydantic_data_converter,
+                data_converter=data_converter,
                 interceptors=list(telemetry.interceptors),
                 # Our payloads are a few kB: compressing them costs more processor time than it saves wire.
                 grpc_compression=GrpcCompression.NONE,

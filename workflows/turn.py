@@ -15,7 +15,6 @@ from contracts.conversation import ConversationState
 from contracts.turn import (
     ActInput,
     BeginInput,
-    CheckInput,
     FailInput,
     GuardInput,
     IncomingMessage,
@@ -108,15 +107,14 @@ class Turn:
         """Independent steps, all at once. Messages that came meanwhile are taken along."""
         while True:
             text = self._text()
-            self._tell("preparing: storing, checking, routing and retrieving")
+            self._tell("preparing: storing, routing and retrieving")
             started = workflow.time()
-            begun, self._checked, self._route, self._retrieval = await asyncio.gather(
+            begun, routed, self._retrieval = await asyncio.gather(
                 _local(stubs.begin, BeginInput(ref=self._ref, messages=new), options.ENDING, "store the message"),
-                _local(stubs.check, CheckInput(ref=self._ref, text=text), options.SHORT, "check what came in"),
-                _local(stubs.route, RouteInput(ref=self._ref, text=text), options.SHORT, "language and intent"),
+                _local(stubs.route, RouteInput(ref=self._ref, text=text), options.SHORT, "language, intent and risk"),
                 _local(stubs.retrieve, RetrieveInput(ref=self._ref, text=text), options.SHORT, "find passages"),
             )
-            self._number = begun.number
+            self._number, self._route, self._checked = begun.number, routed.route, routed.checked
             self._time("prepare", started)
             if not self._arrivals.waiting():
                 return

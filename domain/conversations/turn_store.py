@@ -13,7 +13,7 @@ from contracts import events as event
 from contracts.ids import closing_fence, fence
 from contracts.turn import BeginInput, FailInput, IncomingMessage, PersistInput, Reply, TurnRef
 from db.engine import Connection
-from domain.conversations.citations import cited
+from domain.conversations.citations import cited, markers
 from domain.conversations.log import NewEvent, append
 from domain.errors import NotFound, Superseded
 from domain.knowledge.passage import Passage
@@ -43,29 +43,33 @@ async def begin(connection: Connection, input: BeginInput) -> int:
     Called again with more messages when a burst joins the turn. Raises NotFound.
     """
     ref = input.ref
-    head = await connection.fetchval(
-        """UPDATE event_streams SET turn_id = $2,
-               spoken = spoken AND turn_id IS NOT DISTINCT FROM $2,
-               shown = CASE WHEN turn_id IS NOT DISTINCT FROM $2 THEN shown ELSE 0 END
-           WHERE conversation_id = $1 RETURNING last_seq""",
+    # One round trip. Two workers that both think they run the conversation may count alike; then the
+    # unique number refuses the later one, and its next attempt counts anew.
+    opened = await connection.fetchrow(
+        """WITH head AS (
+               UPDATE event_streams SET turn_id = $2,
+                   spoken = spoken AND turn_id IS NOT DISTINCT FROM $2,
+                   shown = CASE WHEN turn_id IS NOT DISTINCT FROM $2 THEN shown ELSE 0 END
+               WHERE conversation_id = $1 RETURNING conversation_id
+           ), opened AS (
+               INSERT INTO turns (id, org_id, conversation_id, agent_version_id, number, state)
+               SELECT $2, $3, $1, $4,
+                   (SELECT coalesce(max(number), 0) + 1 FROM turns WHERE conversation_id = $1), 'running'
+               FROM head
+               ON CONFLICT (id) DO NOTHING RETURNING number
+           )
+           SELECT (SELECT number FROM opened) AS new, (SELECT number FROM turns WHERE id = $2) AS known FROM head""",
         ref.conversation_id,
-        ref.turn_id,
-    )
-    if head is None:
-        raise NotFound("no such conversation")
-    number = await connection.fetchval(
-        """INSERT INTO turns (id, org_id, conversation_id, agent_version_id, number, state)
-           SELECT $1, $2, $3, $4, coalesce(max(number), 0) + 1, 'running' FROM turns WHERE conversation_id = $3
-           ON CONFLICT (id) DO NOTHING RETURNING number""",
         ref.turn_id,
         ref.org_id,
-        ref.conversation_id,
         ref.agent_version_id,
     )
-    started = [NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.TURN_STARTED, {"number": number})]
-    if number is None:
-        started = []
-        number = await connection.fetchval("SELECT number FROM turns WHERE id = $1", ref.turn_id)
+    if opened is None:
+        raise NotFound("no such conversation")
+    number = opened["new"] or opened["known"]
+    started = []
+    if opened["new"]:
+        started = [NewEvent(ref.org_id, ref.conversation_id, ref.turn_id, event.TURN_STARTED, {"number": number})]
     stored = await _store_messages(connection, ref, input.messages)
     await append(connection, [*_created(ref, stored), *started])
     return int(number)
@@ -122,25 +126,26 @@ async def take_floor(
     a newer message or the end of the turn holds the right.
     """
     shown = await connection.fetchval(
-        """UPDATE event_streams SET fence = $3 WHERE conversation_id = $1 AND turn_id = $2 AND fence < $3
-           RETURNING shown""",
+        """WITH floor AS (
+               UPDATE event_streams SET fence = $3 WHERE conversation_id = $1 AND turn_id = $2 AND fence < $3
+               RETURNING shown
+           ), reserved AS (
+               INSERT INTO model_calls (turn_id, org_id, step, state, provider, model)
+               SELECT $2, $4, $5, 'reserved', $6, $7 FROM floor
+               ON CONFLICT (turn_id, step) DO UPDATE
+                   SET attempts = model_calls.attempts + 1, provider = $6, model = $7
+           )
+           SELECT shown FROM floor""",
         ref.conversation_id,
         ref.turn_id,
         right,
-    )
-    if shown is None:
-        raise Superseded("the right to speak in this turn has passed on")
-    await connection.execute(
-        """INSERT INTO model_calls (turn_id, org_id, step, state, provider, model)
-           VALUES ($1, $2, $3, 'reserved', $4, $5)
-           ON CONFLICT (turn_id, step) DO UPDATE
-               SET attempts = model_calls.attempts + 1, provider = $4, model = $5""",
-        ref.turn_id,
         ref.org_id,
         step,
         provider,
         model,
     )
+    if shown is None:
+        raise Superseded("the right to speak in this turn has passed on")
     if passages is not None:
         await _store_evidence(connection, ref, passages)
     history = await connection.fetch(
@@ -159,6 +164,8 @@ async def take_floor(
 
 async def _store_evidence(connection: Connection, ref: TurnRef, passages: Sequence[Passage]) -> None:
     await connection.execute("DELETE FROM turn_passages WHERE turn_id = $1", ref.turn_id)
+    if not passages:
+        return
     await connection.executemany(
         """INSERT INTO turn_passages (turn_id, org_id, marker, collection_id, document_id, passage_id,
                title, heading, page, char_start, char_end, text, score)
@@ -269,18 +276,18 @@ async def end(connection: Connection, ref: TurnRef, ending: Ending) -> Ended:
     The log then says exactly what the message says, whatever had been shown before.
     """
     message_id = uuid5(ref.turn_id, "reply")
-    shown = await connection.fetchval(
-        "UPDATE event_streams SET fence = $2 WHERE conversation_id = $1 RETURNING shown",
+    closed = await connection.fetchrow(
+        """WITH head AS (
+               UPDATE event_streams SET fence = $2 WHERE conversation_id = $1 RETURNING shown, last_seq
+           ), ended AS (
+               UPDATE turns SET state = $4, language = $5, intent = $6, record = $7, error_code = $8,
+                   error_detail = $9, finished_at = clock_timestamp()
+               FROM head WHERE id = $3 AND state = 'running'
+               RETURNING extract(epoch FROM finished_at - started_at)::float8 AS seconds
+           )
+           SELECT head.shown, head.last_seq, ended.seconds FROM head LEFT JOIN ended ON true""",
         ref.conversation_id,
         closing_fence(ending.number),
-    )
-    if shown is None:
-        raise NotFound("no such conversation")
-    seconds = await connection.fetchval(
-        """UPDATE turns SET state = $2, language = $3, intent = $4, record = $5, error_code = $6,
-               error_detail = $7, finished_at = clock_timestamp()
-           WHERE id = $1 AND state = 'running'
-           RETURNING extract(epoch FROM finished_at - started_at)::float8""",
         ref.turn_id,
         "failed" if ending.failed else "completed",
         ending.language,
@@ -289,15 +296,14 @@ async def end(connection: Connection, ref: TurnRef, ending: Ending) -> Ended:
         ending.code,
         ending.detail,
     )
-    if seconds is None:
-        last = await connection.fetchval(
-            "SELECT last_seq FROM event_streams WHERE conversation_id = $1", ref.conversation_id
-        )
-        return Ended(message_id, int(last), None)
+    if closed is None:
+        raise NotFound("no such conversation")
+    if closed["seconds"] is None:
+        return Ended(message_id, closed["last_seq"], None)
     await _settle(connection, ref, ending.calls)
     text = ending.text
     corrections: list[NewEvent] = []
-    if ending.failed or shown != len(text):
+    if ending.failed or closed["shown"] != len(text):
         seen = await shown_text(connection, ref)
         if ending.failed and seen:
             text = f"{seen}\n\n{text}"
@@ -307,31 +313,31 @@ async def end(connection: Connection, ref: TurnRef, ending: Ending) -> Ended:
         connection,
         [*corrections, *_closing_events(ref, ending, message_id, text, citations)],
     )
-    return Ended(message_id, max(numbers), seconds)
+    return Ended(message_id, max(numbers), closed["seconds"])
 
 
 async def _settle(connection: Connection, ref: TurnRef, calls: Sequence[Reply]) -> None:
     """Settle what was answered; what was reserved and never answered is marked so, and costs nothing."""
-    for call in calls:
-        await connection.execute(
-            """UPDATE model_calls SET state = 'settled', provider = $3, model = $4, input_tokens = $5,
-                   output_tokens = $6, cached_tokens = $7, cost_micros = $8, first_token_ms = $9,
-                   settled_at = clock_timestamp()
-               WHERE turn_id = $1 AND step = $2 AND state = 'reserved'""",
-            ref.turn_id,
-            call.step,
-            call.provider,
-            call.model,
-            call.usage.input_tokens,
-            call.usage.output_tokens,
-            call.usage.cached_tokens,
-            call.cost_micros,
-            call.first_token_ms,
-        )
     await connection.execute(
-        """UPDATE model_calls SET state = 'abandoned', settled_at = clock_timestamp()
-           WHERE turn_id = $1 AND state = 'reserved'""",
+        """UPDATE model_calls AS c SET
+               state = CASE WHEN s.step IS NULL THEN 'abandoned' ELSE 'settled' END,
+               provider = coalesce(s.provider, c.provider), model = coalesce(s.model, c.model),
+               input_tokens = coalesce(s.input, 0), output_tokens = coalesce(s.output, 0),
+               cached_tokens = coalesce(s.cached, 0), cost_micros = coalesce(s.cost, 0),
+               first_token_ms = s.first, settled_at = clock_timestamp()
+           FROM model_calls AS r
+           LEFT JOIN unnest($2::int[], $3::text[], $4::text[], $5::int[], $6::int[], $7::int[], $8::bigint[],
+               $9::float8[]) AS s(step, provider, model, input, output, cached, cost, first) ON s.step = r.step
+           WHERE r.turn_id = $1 AND r.state = 'reserved' AND c.turn_id = r.turn_id AND c.step = r.step""",
         ref.turn_id,
+        [call.step for call in calls],
+        [call.provider for call in calls],
+        [call.model for call in calls],
+        [call.usage.input_tokens for call in calls],
+        [call.usage.output_tokens for call in calls],
+        [call.usage.cached_tokens for call in calls],
+        [call.cost_micros for call in calls],
+        [call.first_token_ms for call in calls],
     )
 
 
@@ -349,12 +355,18 @@ def _correct(ref: TurnRef, seen: str, text: str) -> list[NewEvent]:
 
 
 async def _store_reply(connection: Connection, ref: TurnRef, message_id: UUID, text: str) -> list[dict[str, Any]]:
-    evidence = await connection.fetch(
-        """SELECT marker, passage_id, collection_id, document_id, title, heading, page, char_start, char_end, text
-           FROM turn_passages WHERE turn_id = $1 ORDER BY marker""",
-        ref.turn_id,
+    named = markers(text)
+    evidence = (
+        []
+        if not named
+        else await connection.fetch(
+            """SELECT marker, passage_id, collection_id, document_id, title, heading, page, char_start, char_end, text
+           FROM turn_passages WHERE turn_id = $1 AND marker = ANY ($2) ORDER BY marker""",
+            ref.turn_id,
+            named,
+        )
     )
-    citations = cited(text, [dict(passage) for passage in evidence])
+    citations = cited(text, [dict(passage) for passage in evidence]) if evidence else []
     await connection.execute(
         """INSERT INTO messages (id, org_id, conversation_id, turn_id, position, role, text, citations)
            SELECT $1, $2, $3, $4, coalesce(max(position), 0) + 1, 'assistant', $5, $6
