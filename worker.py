@@ -128,4 +128,3 @@ async def run_worker(settings: Settings, serve: Sequence[str]) -> None:
             server = MetricsServer(resources.metrics, host=settings.http_host, port=settings.worker_metrics_port)
             stack.callback(server.close)
         await asyncio.Event().wait()
-

@@ -44,6 +44,4 @@ async def test_a_tenant_neither_reads_nor_writes_anothers_rows(
         assert [r["id"] for r in await connection.fetch("SELECT id FROM orgs")] == [org]
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with database.transaction(org) as connection:
-            await connection.execute(
-                "INSERT INTO collections (id, org_id, name) VALUES ($1, $2, 'x')", uuid4(), other
-            )
+            await connection.execute("INSERT INTO collections (id, org_id, name) VALUES ($1, $2, 'x')", uuid4(), other)
