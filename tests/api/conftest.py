@@ -40,9 +40,12 @@ async def site(api_resources: Resources, temporal_client: Client) -> AsyncIterat
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def workers(api_settings: Settings, temporal_client: Client) -> AsyncIterator[House]:
-    """Workers over the same data folder, for tests whose requests must be worked on."""
+    """Workers over the same data folder, for tests whose requests must be worked on.
+
+    Gone after this folder's tests: one process can serve a queue only once, and others want it too.
+    """
     async with open_house(api_settings, temporal_client) as house:
         yield house
 
