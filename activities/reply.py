@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from temporalio import activity
@@ -26,6 +27,9 @@ from domain.llm.prompt import Exchange, build_request
 from domain.llm.providers import Providers
 from runtime.metrics import Metrics
 from runtime.telemetry import Telemetry
+
+# The same earlier messages come with every turn of a conversation; the check of twenty costs 3 ms.
+_checked_before = lru_cache(maxsize=4096)(check_incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def _history(lines: list[turn_store.SpokenLine], config: AgentConfig) -> list[Ch
         if line.role == "assistant":
             history.append(ChatMessage("assistant", line.text))
         else:
-            verdict = check_incoming(line.text, config.guardrails)
+            verdict = _checked_before(line.text, config.guardrails)
             history.append(ChatMessage("user", verdict.text if verdict.text is not None else line.text))
     return history
 

@@ -100,7 +100,9 @@ class EverturnContender:
 
     def turn(self, conversation: str, script: Script) -> Exchange:
         self._asked += 1
-        body = json.dumps({"text": _QUESTIONS[self._asked % len(_QUESTIONS)]}).encode()
+        # A number makes each question new: one that was asked before would find its vector in the cache.
+        question = f"{_QUESTIONS[self._asked % len(_QUESTIONS)]} (case {self._asked})"
+        body = json.dumps({"text": question}).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         return Exchange.of("POST", f"/v1/conversations/{conversation}/messages", WIRE, body=body, headers=headers)
 

@@ -19,6 +19,8 @@ SHORT = Script(0, 0, 8)
 
 SLOW_START = Script(200, 0, 8)
 TOKENS_A_SECOND = 30
+STARTS_A_SECOND = 20
+"""Streams begin one after the other: the question is what many of them cost, not what a crowd at the door does."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,15 @@ class Sizes:
     conversations: int = 64
     busy: float = 12
     streams: tuple[int, ...] = (100, 300)
-    stream_tokens: int = 240
+    stream_tokens: int = 540
+    """18 s: all of 300 run at the same time for some seconds."""
+
     kill_after: float = 1.5
     kill_tokens: int = 150
     wait_for_finish: float = 75
 
 
-QUICK = Sizes(turns=20, first_tokens=8, busy=5, streams=(100,), stream_tokens=120, wait_for_finish=12)
+QUICK = Sizes(turns=20, first_tokens=8, busy=5, streams=(100,), stream_tokens=240, wait_for_finish=12)
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -83,19 +87,24 @@ async def busy(who: Contender, sizes: Sizes) -> Figures:
     ends = begins + sizes.busy
     times: list[float] = []
     faults: list[str] = []
+    answered = 0
 
     async def ask(conversation: str) -> None:
+        nonlocal answered
         while (now := time.monotonic()) < ends:
             heard = await listen(who.port, who.turn(conversation, SHORT), timeout_seconds=60)
             if not heard.ok:
                 faults.append(heard.fault)
                 await asyncio.sleep(0.05)
-            elif now >= begins and time.monotonic() <= ends:
-                times.append(heard.turn_ms())
+            else:
+                # A turn of two seconds that began before the window and ended in it is work of the window.
+                answered += begins <= time.monotonic() <= ends
+                if now >= begins:
+                    times.append(heard.turn_ms())
 
     await asyncio.gather(*(ask(conversation) for conversation in conversations))
     return {
-        "turns_per_second": len(times) / sizes.busy,
+        "turns_per_second": answered / sizes.busy,
         "p50_ms": percentile(times, 0.5),
         "p99_ms": percentile(times, 0.99),
         "faults": faults[:3],
@@ -103,7 +112,7 @@ async def busy(who: Contender, sizes: Sizes) -> Figures:
 
 
 async def streams(who: Contender, servers: Servers, sizes: Sizes, count: int) -> Figures:
-    """`count` replies at 30 tokens a second at the same time, begun 40 a second so that starts do not pile up."""
+    """`count` replies at 30 tokens a second at the same time, begun 20 a second, which everyone can start."""
     script = Script(200, 1000 / TOKENS_A_SECOND, sizes.stream_tokens)
     await who.prepare(script)
     conversations = [await who.conversation() for _ in range(count)]
@@ -111,7 +120,7 @@ async def streams(who: Contender, servers: Servers, sizes: Sizes, count: int) ->
     cpu, commits, begun = cpu_seconds(pids), await servers.commits(who.database), time.monotonic()
 
     async def hear(number: int) -> Heard:
-        await asyncio.sleep(number / 40)
+        await asyncio.sleep(number / STARTS_A_SECOND)
         return await listen(who.port, who.turn(conversations[number], script))
 
     all_heard = await asyncio.gather(*(hear(number) for number in range(count)))

@@ -43,6 +43,7 @@ class View:
         self._table = table
         self._held = held
         self._seen: dict[str, tuple[Passage, Vector]] = {}
+        self._made: dict[str, Passage] = {}
 
     @classmethod
     async def load(cls, collection_id: UUID, table: Table, most_held: int = HELD_ROWS) -> "View":
@@ -85,11 +86,16 @@ class View:
     async def passages(self, ids: Sequence[str]) -> dict[str, Passage]:
         """Passages by id, without a score. Those unknown are left out."""
         if self._held is not None:
-            numbers = [self._held.numbers[id_] for id_ in ids if id_ in self._held.numbers]
-            found = self._held.rows.take(numbers).to_pylist() if numbers else []
-            return {row["id"]: self._passage(row) for row in found}
+            return self._held_passages([id_ for id_ in ids if id_ in self._held.numbers], self._held)
         await self._fetch(ids)
         return {id_: self._seen[id_][0] for id_ in ids if id_ in self._seen}
+
+    def _held_passages(self, ids: Sequence[str], held: Held) -> dict[str, Passage]:
+        """Made once each: out of the columns costs 0.1 ms, and the same ones are found again and again."""
+        new = [held.numbers[id_] for id_ in ids if id_ not in self._made]
+        if new:
+            self._made |= {row["id"]: self._passage(row) for row in held.rows.take(new).to_pylist()}
+        return {id_: self._made[id_] for id_ in ids}
 
     async def _fetch(self, ids: Sequence[str]) -> None:
         wanted = [str(UUID(id_)) for id_ in ids if id_ not in self._seen and _is_uuid(id_)]
