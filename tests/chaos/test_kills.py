@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -29,7 +30,7 @@ class Scene:
         async with httpx2.AsyncClient(
             base_url=self.stand.url, headers={"Authorization": f"Bearer {self.stand.key}"}
         ) as client:
-            made = await client.post("/v1/agents", json={"name": f"a{id(config)}", "config": config})
+            made = await client.post("/v1/agents", json={"name": f"agent-{uuid4()}", "config": config})
         assert made.status_code == 201, made.text
         return str(made.json()["id"])
 
