@@ -5,7 +5,7 @@ from temporalio import activity
 from activities.errors import domain_errors
 from contracts.turn import FailInput, Persisted, PersistInput
 from db.engine import Database
-from domain.conversations import turn_store
+from domain.conversations import ending_store
 from domain.conversations.explanations import explanation
 from runtime.metrics import Metrics, TurnOutcome
 
@@ -20,7 +20,7 @@ class Persist:
     async def persist(self, input: PersistInput) -> Persisted:
         """Exactly once by turn id: a repetition returns what the first one wrote."""
         async with self._database.transaction(input.ref.org_id) as connection:
-            ended = await turn_store.end(connection, input.ref, turn_store.answered(input))
+            ended = await ending_store.end(connection, input.ref, ending_store.answered(input))
         self._count("blocked" if input.checked.action == "block" else "completed", ended)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
 
@@ -29,11 +29,11 @@ class Persist:
     async def fail(self, input: FailInput) -> Persisted:
         """End a turn that could not be answered; exactly once, as `persist`."""
         async with self._database.transaction(input.ref.org_id) as connection:
-            ending = turn_store.explained(input, explanation(input.code))
-            ended = await turn_store.end(connection, input.ref, ending)
+            ending = ending_store.explained(input, explanation(input.code))
+            ended = await ending_store.end(connection, input.ref, ending)
         self._count("failed", ended)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
 
-    def _count(self, outcome: TurnOutcome, ended: turn_store.Ended) -> None:
+    def _count(self, outcome: TurnOutcome, ended: ending_store.Ended) -> None:
         if ended.seconds is not None:
             self._metrics.turn_ended(outcome, ended.seconds)

@@ -9,7 +9,7 @@ from contracts.events import REPLY_DELTA
 from contracts.ids import fence
 from contracts.turn import BeginInput, IncomingMessage, PersistInput, Reply, Route, TurnRef, Verdict
 from db.engine import Database
-from domain.conversations import turn_store
+from domain.conversations import ending_store, turn_store
 from domain.conversations.hub import EventHub
 from domain.conversations.log import EventLog, LoggedEvent, NewEvent, TextMissing, append, read_events, rebuild
 from domain.errors import NotFound, Superseded
@@ -39,13 +39,13 @@ async def take_floor(database: Database, ref: TurnRef, right: int, step: int = 1
         )
 
 
-async def end(database: Database, ref: TurnRef, number: int, text: str) -> turn_store.Ended:
+async def end(database: Database, ref: TurnRef, number: int, text: str) -> ending_store.Ended:
     reply = Reply(text=text, provider="scripted", model="scripted", step=1)
     input = PersistInput(
         ref=ref, number=number, text=text, route=Route(), checked=Verdict(), guarded=Verdict(), calls=[reply]
     )
     async with database.transaction(ref.org_id) as connection:
-        return await turn_store.end(connection, ref, turn_store.answered(input))
+        return await ending_store.end(connection, ref, ending_store.answered(input))
 
 
 async def everything(database: Database, ref: TurnRef) -> list[LoggedEvent]:

@@ -17,7 +17,7 @@ PACKAGES = ("activities", "api", "cli", "contracts", "db", "domain", "runtime", 
 
 _NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc", "shared"}
 _SQL = re.compile(r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE)\b", re.DOTALL)
-_LONGEST_FILE = 450
+_LONGEST_FILE = 400
 _LONGEST_FUNCTION = 60
 
 
