@@ -6,6 +6,7 @@ never replace one to make a failing replay pass: that history is what runs in pr
 
 import asyncio
 import hashlib
+import json
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -40,6 +41,13 @@ from workflows.turn import TurnWorkflow
 HISTORIES = Path(__file__).parent / "histories"
 
 
+def _without_traces(part: Any) -> Any:
+    """Stack traces say where this machine keeps its files, and replay does not read them."""
+    if isinstance(part, dict):
+        return {key: _without_traces(value) for key, value in part.items() if key != "stackTrace"}
+    return [_without_traces(each) for each in part] if isinstance(part, list) else part
+
+
 class Recorder:
     def __init__(self, house: House, org: UUID) -> None:
         self.house = house
@@ -47,7 +55,8 @@ class Recorder:
 
     async def save(self, name: str, handle: "WorkflowHandle[Any, Any]") -> None:
         history = await handle.fetch_history()
-        (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n")
+        recorded = _without_traces(json.loads(history.to_json()))
+        (HISTORIES / f"{name}.json").write_text(json.dumps(recorded, indent=2) + "\n")
         print(f"{name}: {len(history.events)} events")
 
     async def conversation(self, script: Script, **config: Any) -> TurnRef:
