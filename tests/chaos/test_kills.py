@@ -44,6 +44,17 @@ class Scene:
             await person.close()
         return person.reading
 
+    def death_of(self, part: str, *, after_words: int) -> Callable[[Customer], Awaitable[None]]:
+        """kill -9 once the customer has read so many words, and a restart."""
+
+        async def strike(person: Customer) -> None:
+            while len(person.reading.said.split()) < after_words:
+                await asyncio.sleep(0.01)
+            self.stand.kill(part)
+            await self.stand.restart(part)
+
+        return strike
+
     async def check(self, reading: Reading, text: str = WORDS) -> None:
         assert reading.ended == ["turn.completed"]
         assert reading.said == text, "the words, each once, in order"
@@ -62,12 +73,6 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
             stand.stop()
 
 
-async def words(person: Customer, count: int) -> None:
-    """Wait until the customer has read so many words."""
-    while len(person.reading.said.split()) < count:
-        await asyncio.sleep(0.01)
-
-
 async def test_the_worker_is_killed_before_the_first_token(scene: Scene) -> None:
     agent = await scene.agent(script={"first_delay_ms": 1500})
 
@@ -80,50 +85,24 @@ async def test_the_worker_is_killed_before_the_first_token(scene: Scene) -> None
 
 
 async def test_the_worker_is_killed_in_mid_stream(scene: Scene) -> None:
-    async def kill(person: Customer) -> None:
-        await words(person, 12)
-        scene.stand.kill("worker-0")
-        await scene.stand.restart("worker-0")
-
-    await scene.check(await scene.ask(await scene.agent(), kill))
+    await scene.check(await scene.ask(await scene.agent(), scene.death_of("worker-0", after_words=12)))
 
 
 async def test_the_worker_is_killed_when_the_last_word_was_said(scene: Scene) -> None:
     """Between the last word and the commit of the turn: guard and persist."""
-
-    async def kill(person: Customer) -> None:
-        await words(person, 40)
-        scene.stand.kill("worker-0")
-        await scene.stand.restart("worker-0")
-
-    await scene.check(await scene.ask(await scene.agent(), kill))
+    await scene.check(await scene.ask(await scene.agent(), scene.death_of("worker-0", after_words=40)))
 
 
 async def test_the_api_is_killed_in_mid_stream(scene: Scene) -> None:
-    async def kill(person: Customer) -> None:
-        await words(person, 12)
-        scene.stand.kill("api")
-        await scene.stand.restart("api")
-
-    await scene.check(await scene.ask(await scene.agent(), kill))
+    await scene.check(await scene.ask(await scene.agent(), scene.death_of("api", after_words=12)))
 
 
 async def test_temporal_is_killed_in_mid_stream(scene: Scene) -> None:
-    async def kill(person: Customer) -> None:
-        await words(person, 12)
-        scene.stand.kill("temporal")
-        await scene.stand.restart("temporal")
-
-    await scene.check(await scene.ask(await scene.agent(), kill))
+    await scene.check(await scene.ask(await scene.agent(), scene.death_of("temporal", after_words=12)))
 
 
 async def test_postgres_is_killed_in_mid_stream(scene: Scene) -> None:
-    async def kill(person: Customer) -> None:
-        await words(person, 12)
-        scene.stand.kill("postgres")
-        await scene.stand.restart("postgres")
-
-    await scene.check(await scene.ask(await scene.agent(), kill))
+    await scene.check(await scene.ask(await scene.agent(), scene.death_of("postgres", after_words=12)))
 
 
 async def test_the_customer_hangs_up_after_every_event(scene: Scene) -> None:
