@@ -33,7 +33,10 @@ _NAME_CHARS = 255
 
 
 class DocumentOut(BaseModel):
-    """passages_done of passages are embedded so far; all become searchable at once, when it is ready. A failed document says why in error_detail."""
+    """passages_done of passages are embedded so far; all become searchable at once, when it is ready.
+
+    A failed document says why in error_detail.
+    """
 
     id: UUID
     collection_id: UUID
