@@ -16,5 +16,4 @@ class Begin:
     @domain_errors()
     async def begin(self, input: BeginInput) -> Begun:
         """Idempotent by message and turn id. Readers see the messages as soon as it commits."""
-        async with self._database.transaction(input.ref.org_id) as connection:
-            return Begun(number=await turn_store.begin(connection, input))
+        return Begun(number=await turn_store.begin(self._database, input))

@@ -19,8 +19,7 @@ class Persist:
     @domain_errors()
     async def persist(self, input: PersistInput) -> Persisted:
         """Exactly once by turn id: a repetition returns what the first one wrote."""
-        async with self._database.transaction(input.ref.org_id) as connection:
-            ended = await ending_store.end(connection, input.ref, ending_store.answered(input))
+        ended = await ending_store.end(self._database, input.ref, ending_store.answered(input))
         self._count("blocked" if input.checked.action == "block" else "completed", ended)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
 
@@ -28,9 +27,8 @@ class Persist:
     @domain_errors()
     async def fail(self, input: FailInput) -> Persisted:
         """End a turn that could not be answered; exactly once, as `persist`."""
-        async with self._database.transaction(input.ref.org_id) as connection:
-            ending = ending_store.explained(input, explanation(input.code))
-            ended = await ending_store.end(connection, input.ref, ending)
+        ending = ending_store.explained(input, explanation(input.code))
+        ended = await ending_store.end(self._database, input.ref, ending)
         self._count("failed", ended)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
 

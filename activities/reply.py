@@ -82,18 +82,17 @@ class ReplyStep:
         provider, model = self._providers.choose(config.model)
         passages = await self._knowledge.passages(ref.org_id, input.passages)
         right = fence(input.number, input.step, attempt)
-        async with self._database.transaction(ref.org_id) as connection:
-            floor = await turn_store.take_floor(
-                connection,
-                ref,
-                right=right,
-                step=input.step,
-                provider=provider.name,
-                model=model,
-                passages=None if input.said or input.tool_results else passages,
-                history_messages=config.history_messages,
-                announce=_announcement(input, provider.name, model, attempt, len(passages)),
-            )
+        floor = await turn_store.take_floor(
+            self._database,
+            ref,
+            right=right,
+            step=input.step,
+            provider=provider.name,
+            model=model,
+            passages=None if input.said or input.tool_results else passages,
+            history_messages=config.history_messages,
+            announce=_announcement(input, provider.name, model, attempt, len(passages)),
+        )
         speech = Speech(self._log, ref, right, said=input.said, shown=floor.shown)
         exchange = Exchange(
             text=input.text,

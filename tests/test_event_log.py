@@ -20,23 +20,21 @@ from tests.rows import make_conversation
 
 async def begin(database: Database, ref: TurnRef, *texts: str) -> int:
     messages = [IncomingMessage(id=uuid4(), text=text) for text in texts or ("hello",)]
-    async with database.transaction(ref.org_id) as connection:
-        return await turn_store.begin(connection, BeginInput(ref=ref, messages=messages))
+    return await turn_store.begin(database, BeginInput(ref=ref, messages=messages))
 
 
 async def take_floor(database: Database, ref: TurnRef, right: int, step: int = 1) -> turn_store.Floor:
-    async with database.transaction(ref.org_id) as connection:
-        return await turn_store.take_floor(
-            connection,
-            ref,
-            right=right,
-            step=step,
-            provider="scripted",
-            model="scripted",
-            passages=[],
-            history_messages=10,
-            announce={},
-        )
+    return await turn_store.take_floor(
+        database,
+        ref,
+        right=right,
+        step=step,
+        provider="scripted",
+        model="scripted",
+        passages=[],
+        history_messages=10,
+        announce={},
+    )
 
 
 async def end(database: Database, ref: TurnRef, number: int, text: str) -> ending_store.Ended:
@@ -44,8 +42,7 @@ async def end(database: Database, ref: TurnRef, number: int, text: str) -> endin
     input = PersistInput(
         ref=ref, number=number, text=text, route=Route(), checked=Verdict(), guarded=Verdict(), calls=[reply]
     )
-    async with database.transaction(ref.org_id) as connection:
-        return await ending_store.end(connection, ref, ending_store.answered(input))
+    return await ending_store.end(database, ref, ending_store.answered(input))
 
 
 async def everything(database: Database, ref: TurnRef) -> list[LoggedEvent]:
