@@ -10,12 +10,11 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.act import Act
-from activities.begin import Begin
 from activities.close import Close
-from activities.guard import Guard
 from activities.ingest import IngestActivities
 from activities.interrupt import Interrupt
 from activities.persist import Persist
+from activities.prepare import Prepare
 from activities.reply import ReplyStep
 from activities.retrieve import Retrieve
 from activities.route import RouteStep
@@ -49,16 +48,14 @@ _ACTIVITIES_AT_ONCE = {queues.TURNS: 500, queues.INGEST: 4}
 def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> list[Callable[..., Any]]:
     database, knowledge = resources.database, resources.knowledge
     versions = AgentVersions(database)
-    persist = Persist(database, resources.metrics)
+    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge)
+    persist = Persist(database, versions, resources.metrics)
     reply = ReplyStep(database, log, versions, knowledge, resources.providers, resources.telemetry, resources.metrics)
     return [
-        Begin(database).begin,
-        RouteStep(versions, Router(resources.embedder)).route,
-        Retrieve(versions, knowledge).retrieve,
+        Prepare(database, versions, route, retrieve, resources.metrics).prepare,
         reply.reply,
         Act(database, versions, ToolCaller(database, tools)).act,
         Interrupt(database).interrupt,
-        Guard(database, versions).guard,
         persist.persist,
         persist.fail,
         Close(database).close_conversation,

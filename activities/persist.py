@@ -1,36 +1,59 @@
-"""Persist: message, citations, turn record, settled usage and events, in one transaction."""
+"""Persist: the guard looks at the whole text, then one transaction stores all that the turn leaves behind."""
+
+import time
 
 from temporalio import activity
 
 from activities.errors import domain_errors
-from contracts.turn import FailInput, Persisted, PersistInput
+from contracts.turn import FailInput, Persisted, PersistInput, Verdict
 from db.engine import Database
-from domain.conversations import ending_store
+from domain.agents.version_store import AgentVersions
+from domain.conversations import ending_store, evidence_store, turn_store
 from domain.conversations.explanations import explanation
+from domain.guard.guard import check_outgoing
 from runtime.metrics import Metrics, TurnOutcome
 
 
 class Persist:
-    def __init__(self, database: Database, metrics: Metrics) -> None:
+    def __init__(self, database: Database, versions: AgentVersions, metrics: Metrics) -> None:
         self._database = database
+        self._versions = versions
         self._metrics = metrics
 
     @activity.defn(name="persist")
     @domain_errors()
     async def persist(self, input: PersistInput) -> Persisted:
         """Exactly once by turn id: a repetition returns what the first one wrote."""
-        ended = await ending_store.end(self._database, input.ref, ending_store.answered(input))
-        self._count("blocked" if input.checked.action == "block" else "completed", ended)
+        blocked = input.checked.action == "block"
+        guarded = Verdict() if blocked else await self._guard(input)
+        ended = await ending_store.end(self._database, input.ref, ending_store.answered(input, guarded))
+        self._count("blocked" if blocked else "completed", ended)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
 
     @activity.defn(name="fail")
     @domain_errors()
     async def fail(self, input: FailInput) -> Persisted:
-        """End a turn that could not be answered; exactly once, as `persist`."""
-        ending = ending_store.explained(input, explanation(input.code))
+        """End a turn that could not be answered; exactly once, as `persist`. Opens it if nobody could."""
+        number = await turn_store.begin(self._database, input.ref, input.messages)
+        ending = ending_store.explained(input, number, explanation(input.code))
         ended = await ending_store.end(self._database, input.ref, ending)
         self._count("failed", ended)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
+
+    async def _guard(self, input: PersistInput) -> Verdict:
+        """The text was checked while it streamed; whole, it may show what no piece did.
+
+        What the evidence or the customer brought is not a leak.
+        """
+        started = time.perf_counter()
+        config = await self._versions.config(input.ref.org_id, input.ref.agent_version_id)
+        verdict = check_outgoing(input.text, config.guardrails, [])
+        if verdict.action != "allow":
+            async with self._database.transaction(input.ref.org_id) as connection:
+                grounded = await evidence_store.grounded_texts(connection, input.ref.turn_id)
+            verdict = check_outgoing(input.text, config.guardrails, [*grounded, input.question])
+        self._metrics.step("guard", time.perf_counter() - started)
+        return verdict
 
     def _count(self, outcome: TurnOutcome, ended: ending_store.Ended) -> None:
         if ended.seconds is not None:

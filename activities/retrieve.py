@@ -1,29 +1,22 @@
 """Retrieve: the passages that may answer the message, best first."""
 
-from temporalio import activity
-
-from activities.errors import domain_errors
-from contracts.turn import PassageRef, Retrieval, RetrieveInput
-from domain.agents.version_store import AgentVersions
+from contracts.turn import PassageRef, Retrieval, TurnRef
+from domain.agents.config import AgentConfig
 from domain.knowledge.search import Knowledge
 
 
 class Retrieve:
-    def __init__(self, versions: AgentVersions, knowledge: Knowledge) -> None:
-        self._versions = versions
+    def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
 
-    @activity.defn(name="retrieve")
-    @domain_errors()
-    async def retrieve(self, input: RetrieveInput) -> Retrieval:
+    async def retrieve(self, ref: TurnRef, config: AgentConfig, text: str) -> Retrieval:
         """Changes nothing. An agent without collections finds nothing."""
-        config = await self._versions.config(input.ref.org_id, input.ref.agent_version_id)
         if not config.collections:
             return Retrieval()
         found = await self._knowledge.search(
-            input.ref.org_id,
+            ref.org_id,
             config.collections,
-            input.text,
+            text,
             limit=config.retrieval.limit,
             min_score=config.retrieval.min_score,
         )

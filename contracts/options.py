@@ -8,22 +8,8 @@ from temporalio.workflow import ActivityCancellationType
 
 from contracts.failures import NON_RETRYABLE
 
-SHORT: dict[str, Any] = {
+STEP: dict[str, Any] = {
     # Local steps take 1-20 ms; 10 s is a database fail-over, not a slow query.
-    "start_to_close_timeout": timedelta(seconds=10),
-    # A turn must outlive a database restart: with 2 s at most between tries, two minutes of trying.
-    "schedule_to_close_timeout": timedelta(minutes=2),
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(milliseconds=50),
-        backoff_coefficient=2,
-        maximum_interval=timedelta(seconds=2),
-        non_retryable_error_types=list(NON_RETRYABLE),
-    ),
-    # Below this, the wait for the next try happens in the worker and not as a timer in history.
-    "local_retry_threshold": timedelta(seconds=2),
-}
-
-ENDING: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
     # What opens or closes a turn is never given up: a day is longer than any outage that ends.
     "schedule_to_close_timeout": timedelta(days=1),
@@ -33,7 +19,8 @@ ENDING: dict[str, Any] = {
         maximum_interval=timedelta(seconds=5),
         non_retryable_error_types=list(NON_RETRYABLE),
     ),
-    # Longer waits become timers in history, so that a long outage does not hold a workflow task open.
+    # Below this, the wait for the next try happens in the worker; longer ones become timers in history,
+    # so that a long outage does not hold a workflow task open.
     "local_retry_threshold": timedelta(seconds=2),
 }
 

@@ -11,17 +11,7 @@ from contracts import turn as t
 
 
 @activity.defn
-async def begin(input: t.BeginInput) -> t.Begun:
-    raise NotImplementedError
-
-
-@activity.defn
-async def route(input: t.RouteInput) -> t.Routed:
-    raise NotImplementedError
-
-
-@activity.defn
-async def retrieve(input: t.RetrieveInput) -> t.Retrieval:
+async def prepare(input: t.PrepareInput) -> t.Prepared:
     raise NotImplementedError
 
 
@@ -32,11 +22,6 @@ async def reply(input: t.ReplyInput) -> t.Reply:
 
 @activity.defn
 async def act(input: t.ActInput) -> t.ToolResult:
-    raise NotImplementedError
-
-
-@activity.defn
-async def guard(input: t.GuardInput) -> t.Verdict:
     raise NotImplementedError
 
 

@@ -29,22 +29,6 @@ class IncomingMessage(Contract):
     client_key: str | None = None
 
 
-class BeginInput(Contract):
-    ref: TurnRef
-    messages: list[IncomingMessage]
-
-
-class Begun(Contract):
-    """number counts turns of the conversation from 1 and orders the fences."""
-
-    number: int
-
-
-class RouteInput(Contract):
-    ref: TurnRef
-    text: str
-
-
 class Route(Contract):
     """language is ISO 639-1; intent is None when no known intent fits (confidence 0..1)."""
 
@@ -70,18 +54,6 @@ class Verdict(Contract):
     text: str | None = None
 
 
-class Routed(Contract):
-    """Where the message goes, and whether it may: the guard on what comes in looks at the same text."""
-
-    route: Route = Route()
-    checked: Verdict = Verdict()
-
-
-class RetrieveInput(Contract):
-    ref: TurnRef
-    text: str
-
-
 class PassageRef(Contract):
     """A passage by reference: texts stay out of Temporal's history. score is 0..1, best first."""
 
@@ -93,6 +65,29 @@ class PassageRef(Contract):
 
 class Retrieval(Contract):
     passages: list[PassageRef] = Field(default_factory=list)
+
+
+class StepTiming(Contract):
+    step: str
+    milliseconds: float
+
+
+class PrepareInput(Contract):
+    """messages are new to the turn; text is all that the customer said in it, a burst included."""
+
+    ref: TurnRef
+    messages: list[IncomingMessage]
+    text: str
+
+
+class Prepared(Contract):
+    """What a reply needs. number counts turns of the conversation from 1 and orders the fences."""
+
+    number: int
+    route: Route = Route()
+    checked: Verdict = Verdict()
+    retrieval: Retrieval = Retrieval()
+    timings: list[StepTiming] = Field(default_factory=list)
 
 
 class Usage(Contract):
@@ -153,38 +148,31 @@ class ActInput(Contract):
     call: ToolCall
 
 
-class GuardInput(Contract):
-    """The whole outgoing text, once more, after it was checked while streaming."""
-
-    ref: TurnRef
-    text: str
-    question: str = ""
-
-
-class StepTiming(Contract):
-    step: str
-    milliseconds: float
-
-
 class PersistInput(Contract):
-    """Everything that one transaction writes at the end of a turn."""
+    """Everything that one transaction writes at the end of a turn, once the guard has seen the whole text.
+
+    question is what the customer said: what it holds may be said back.
+    """
 
     ref: TurnRef
     number: int
     text: str
+    question: str = ""
     route: Route
     checked: Verdict
-    guarded: Verdict
     calls: list[Reply] = Field(default_factory=list)
     tool_results: list[ToolResult] = Field(default_factory=list)
     timings: list[StepTiming] = Field(default_factory=list)
 
 
 class FailInput(Contract):
-    """Ends a turn that could not be answered: the customer gets a message, the operator an event."""
+    """Ends a turn that could not be answered: the customer gets a message, the operator an event.
+
+    messages are stored if they are not yet: preparing may be what failed.
+    """
 
     ref: TurnRef
-    number: int
+    messages: list[IncomingMessage]
     code: str
     detail: str
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-Step = Literal["begin", "route", "retrieve", "reply", "act", "guard", "persist", "total"]
+Step = Literal["prepare", "begin", "route", "retrieve", "reply", "act", "guard", "persist", "total"]
 TurnOutcome = Literal["completed", "failed", "blocked"]
 TokenKind = Literal["input", "output", "cached"]
 

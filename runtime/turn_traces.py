@@ -96,5 +96,5 @@ class _Outbound(WorkflowOutboundInterceptor):
             return super().start_local_activity(input)
 
     def _notice(self, activity: str, arguments: Sequence[Any]) -> None:
-        if activity == "begin" and arguments:
+        if activity == "prepare" and arguments:
             self._inbound.begins(arguments)

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.events import REPLY_DELTA
 from contracts.ids import fence
-from contracts.turn import BeginInput, IncomingMessage, PersistInput, Reply, Route, TurnRef, Verdict
+from contracts.turn import IncomingMessage, PersistInput, Reply, Route, TurnRef, Verdict
 from db.engine import Database
 from domain.conversations import ending_store, turn_store
 from domain.conversations.hub import EventHub
@@ -20,7 +20,7 @@ from tests.rows import make_conversation
 
 async def begin(database: Database, ref: TurnRef, *texts: str) -> int:
     messages = [IncomingMessage(id=uuid4(), text=text) for text in texts or ("hello",)]
-    return await turn_store.begin(database, BeginInput(ref=ref, messages=messages))
+    return await turn_store.begin(database, ref, messages)
 
 
 async def take_floor(database: Database, ref: TurnRef, right: int, step: int = 1) -> turn_store.Floor:
@@ -39,10 +39,8 @@ async def take_floor(database: Database, ref: TurnRef, right: int, step: int = 1
 
 async def end(database: Database, ref: TurnRef, number: int, text: str) -> ending_store.Ended:
     reply = Reply(text=text, provider="scripted", model="scripted", step=1)
-    input = PersistInput(
-        ref=ref, number=number, text=text, route=Route(), checked=Verdict(), guarded=Verdict(), calls=[reply]
-    )
-    return await ending_store.end(database, ref, ending_store.answered(input))
+    input = PersistInput(ref=ref, number=number, text=text, route=Route(), checked=Verdict(), calls=[reply])
+    return await ending_store.end(database, ref, ending_store.answered(input, Verdict()))
 
 
 async def everything(database: Database, ref: TurnRef) -> list[LoggedEvent]:

@@ -97,9 +97,9 @@ def test_the_console_shows_the_same_line_to_a_person(restored: None) -> None:
 
 class _Steps:
     @activity.defn
-    async def begin(self, input: t.BeginInput) -> t.Begun:
+    async def prepare(self, input: t.PrepareInput) -> t.Prepared:
         structlog.get_logger().info("began")
-        return t.Begun(number=1)
+        return t.Prepared(number=1)
 
     @activity.defn
     async def reply(self, input: t.ReplyInput) -> t.Reply:
@@ -113,7 +113,7 @@ async def test_a_line_of_an_activity_leads_to_its_run(temporal_client: Client, l
         temporal_client,
         task_queue=queue,
         workflows=[TracedConversation],
-        activities=[steps.begin, steps.reply],
+        activities=[steps.prepare, steps.reply],
         interceptors=[ActivityContext(Metrics())],
     ):
         handle = await temporal_client.start_workflow(
@@ -127,7 +127,7 @@ async def test_a_line_of_an_activity_leads_to_its_run(temporal_client: Client, l
             await handle.execute_update(TracedConversation.post_message, message)
         await handle.result()
     written = [line for line in lines() if line["event"] in ("began", "replying")]
-    assert [line["activity_type"] for line in written] == ["begin", "reply", "begin", "reply"]
+    assert [line["activity_type"] for line in written] == ["prepare", "reply", "prepare", "reply"]
     for line in written:
         assert line["workflow_id"] == handle.id
         assert line["run_id"] == handle.first_execution_run_id

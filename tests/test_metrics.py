@@ -74,7 +74,7 @@ async def test_a_worker_serves_its_metrics_and_those_of_the_sdk(temporal: Embedd
         client,
         task_queue=queue,
         workflows=[TracedConversation],
-        activities=[steps.begin, steps.reply],
+        activities=[steps.prepare, steps.reply],
         interceptors=[ActivityContext(metrics)],
     ):
         handle = await client.start_workflow(

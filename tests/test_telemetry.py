@@ -32,8 +32,8 @@ class Steps:
         self._telemetry = telemetry
 
     @activity.defn
-    async def begin(self, input: t.BeginInput) -> t.Begun:
-        return t.Begun(number=1)
+    async def prepare(self, input: t.PrepareInput) -> t.Prepared:
+        return t.Prepared(number=1)
 
     @activity.defn
     async def reply(self, input: t.ReplyInput) -> t.Reply:
@@ -82,7 +82,9 @@ async def test_each_request_its_turn_and_its_model_call_are_one_trace(
         await _post(client, conversation_id, message.text, queue)
 
     steps = Steps(telemetry)
-    async with Worker(client, task_queue=queue, workflows=[TracedConversation], activities=[steps.begin, steps.reply]):
+    async with Worker(
+        client, task_queue=queue, workflows=[TracedConversation], activities=[steps.prepare, steps.reply]
+    ):
         await _say(app, SECRET)
         await _say(app, "and more")
         handle = client.get_workflow_handle(f"conversation/{conversation_id}")
@@ -97,7 +99,7 @@ async def test_each_request_its_turn_and_its_model_call_are_one_trace(
         assert names[:2] == ["RunActivity:reply", "StartActivity:reply"]
         assert names[-2:] == ["StartUpdateWithStartWorkflow:TracedConversation", "POST /{room}/messages"]
     assert requests[0].trace_id != requests[1].trace_id
-    assert [span.trace_id for span in collector.named("RunActivity:begin")] == [r.trace_id for r in requests]
+    assert [span.trace_id for span in collector.named("RunActivity:prepare")] == [r.trace_id for r in requests]
     assert {service for service, _ in collector.spans} == {"everturn-test"}
 
     said = attributes(calls[0])

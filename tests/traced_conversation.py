@@ -29,7 +29,9 @@ class TracedConversation:
                 agent_version_id=input.agent_version_id,
             )
             await workflow.execute_local_activity(
-                stubs.begin, t.BeginInput(ref=ref, messages=[message]), start_to_close_timeout=timedelta(seconds=10)
+                stubs.prepare,
+                t.PrepareInput(ref=ref, messages=[message], text=message.text),
+                start_to_close_timeout=timedelta(seconds=10),
             )
             await workflow.execute_activity(
                 stubs.reply,

@@ -133,7 +133,7 @@ class ConversationWorkflow:
             stubs.close_conversation,
             CloseInput(org_id=self._input.org_id, conversation_id=self._input.conversation_id, reason=reason),
             summary="close the conversation",
-            **options.ENDING,
+            **options.STEP,
         )
 
     def _run_is_long(self) -> bool:

@@ -1,11 +1,11 @@
-"""One turn as a story: route and retrieve, reply and act in turns, guard, persist.
+"""One turn as a story: prepare (route, retrieve), reply and act in turns, persist (guarded).
 
 Not for deciding when a turn begins: a conversation does that, or a caller without one.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -14,20 +14,17 @@ from contracts import failures, options, search, stubs
 from contracts.conversation import ConversationState
 from contracts.turn import (
     ActInput,
-    BeginInput,
     FailInput,
-    GuardInput,
     IncomingMessage,
     InterruptInput,
     OneShotInput,
     Persisted,
     PersistInput,
+    PrepareInput,
     Reply,
     ReplyInput,
     Retrieval,
-    RetrieveInput,
     Route,
-    RouteInput,
     StepTiming,
     ToolResult,
     TurnOutcome,
@@ -104,17 +101,18 @@ class Turn:
             return await self._finish(text)
 
     async def _prepare(self, new: list[IncomingMessage]) -> None:
-        """Independent steps, all at once. Messages that came meanwhile are taken along."""
+        """All that a reply needs. Messages that came meanwhile are taken along."""
         while True:
-            text = self._text()
             self._tell("preparing: storing, routing and retrieving")
             started = workflow.time()
-            begun, routed, self._retrieval = await asyncio.gather(
-                _local(stubs.begin, BeginInput(ref=self._ref, messages=new), options.ENDING, "store the message"),
-                _local(stubs.route, RouteInput(ref=self._ref, text=text), options.SHORT, "language, intent and risk"),
-                _local(stubs.retrieve, RetrieveInput(ref=self._ref, text=text), options.SHORT, "find passages"),
+            prepared = await _local(
+                stubs.prepare,
+                PrepareInput(ref=self._ref, messages=new, text=self._text()),
+                "store the message, route it, find passages",
             )
-            self._number, self._route, self._checked = begun.number, routed.route, routed.checked
+            self._number, self._route, self._checked = prepared.number, prepared.route, prepared.checked
+            self._retrieval = prepared.retrieval
+            self._timings += prepared.timings
             self._time("prepare", started)
             if not self._arrivals.waiting():
                 return
@@ -169,7 +167,6 @@ class Turn:
         interrupted = await _local(
             stubs.interrupt,
             InterruptInput(ref=self._ref, number=self._number, step=self._step),
-            options.SHORT,
             "a newer message wants to join",
         )
         if interrupted.silenced:
@@ -194,50 +191,28 @@ class Turn:
             self._time(f"act {call.name}", started)
 
     async def _finish(self, text: str) -> Persisted:
-        self._tell("guarding the answer")
-        started = workflow.time()
-        guarded = Verdict()
-        if self._checked.action != "block":
-            guarded = await _local(
-                stubs.guard,
-                GuardInput(ref=self._ref, text=text, question=self._text()),
-                options.SHORT,
-                "check what goes out",
-            )
-        self._time("guard", started)
-        if guarded.action != "allow" and guarded.text is not None:
-            text = guarded.text
-        self._tell("storing the answer")
+        self._tell("guarding and storing the answer")
         return await _local(
             stubs.persist,
             PersistInput(
                 ref=self._ref,
                 number=self._number,
                 text=text,
+                question=self._text(),
                 route=self._route,
                 checked=self._checked,
-                guarded=guarded,
                 calls=self._calls,
                 tool_results=self._results,
                 timings=self._timings,
             ),
-            options.ENDING,
-            "store answer, citations, usage and events",
+            "guard, then store answer, citations, usage and events",
         )
 
     async def _fail(self, code: str, detail: str) -> TurnOutcome:
         self._tell(f"explaining a failure: {code}")
         workflow.upsert_search_attributes([search.STATE.value_set("failed")])
-        if not self._number:
-            begun = await _local(
-                stubs.begin, BeginInput(ref=self._ref, messages=self._messages), options.ENDING, "store the message"
-            )
-            self._number = begun.number
         persisted = await _local(
-            stubs.fail,
-            FailInput(ref=self._ref, number=self._number, code=code, detail=detail),
-            options.ENDING,
-            f"explain: {code}",
+            stubs.fail, FailInput(ref=self._ref, messages=self._messages, code=code, detail=detail), f"explain: {code}"
         )
         return TurnOutcome(turn_id=self._ref.turn_id, message_id=persisted.message_id, failed=True)
 
@@ -254,11 +229,9 @@ class Turn:
         self._timings.append(StepTiming(step=step, milliseconds=(workflow.time() - started) * 1000))
 
 
-async def _local(
-    stub: Callable[[Input], Awaitable[Output]], input: Input, chosen: dict[str, Any], summary: str
-) -> Output:
+async def _local(stub: Callable[[Input], Awaitable[Output]], input: Input, summary: str) -> Output:
     """A short step, run by the worker that has the workflow: 1 ms instead of 10 through the server."""
-    output: Output = await workflow.execute_local_activity(stub, input, summary=summary, **chosen)
+    output: Output = await workflow.execute_local_activity(stub, input, summary=summary, **options.STEP)
     return output
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from contracts import events as event
 from contracts.ids import closing_fence
-from contracts.turn import FailInput, PersistInput, Reply, TurnRef
+from contracts.turn import FailInput, PersistInput, Reply, TurnRef, Verdict
 from db.engine import Database
 from domain.conversations.citations import markers
 from domain.conversations.turn_store import shown_text
@@ -35,14 +35,15 @@ class Ending:
         return "error_code" in self.outcome
 
 
-def answered(input: PersistInput) -> Ending:
-    """The ending of a turn that has an answer."""
+def answered(input: PersistInput, guarded: Verdict) -> Ending:
+    """The ending of a turn that has an answer, which the guard may have changed."""
     calls = input.calls
+    text = input.text if guarded.text is None else guarded.text
     timings = {t.step: round(t.milliseconds, 2) for t in input.timings}
     record = {
         "route": input.route.model_dump(mode="json"),
         "checked": input.checked.model_dump(mode="json", exclude={"text"}),
-        "guarded": input.guarded.model_dump(mode="json", exclude={"text"}),
+        "guarded": guarded.model_dump(mode="json", exclude={"text"}),
         "timings_ms": timings,
     }
     closing = {
@@ -58,13 +59,13 @@ def answered(input: PersistInput) -> Ending:
         "timings_ms": timings,
     }
     outcome = {"state": "completed", "language": input.route.language, "intent": input.route.intent, "record": record}
-    return Ending(input.number, input.text, calls, outcome, closing)
+    return Ending(input.number, text, calls, outcome, closing)
 
 
-def explained(input: FailInput, text: str) -> Ending:
+def explained(input: FailInput, number: int, text: str) -> Ending:
     """The ending of a turn that could not be answered: `text` is what the customer reads."""
     outcome = {"state": "failed", "record": {}, "error_code": input.code, "error_detail": input.detail}
-    return Ending(input.number, text, [], outcome, {"code": input.code, "detail": input.detail})
+    return Ending(number, text, [], outcome, {"code": input.code, "detail": input.detail})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from contracts import events as event
 from contracts.ids import fence
-from contracts.turn import BeginInput, TurnRef
+from contracts.turn import IncomingMessage, TurnRef
 from db.engine import Connection, Database
 from domain.conversations.log import NewEvent, append
 from domain.errors import NotFound, Superseded
@@ -37,12 +37,11 @@ class Floor:
     shown: str
 
 
-async def begin(database: Database, input: BeginInput) -> int:
+async def begin(database: Database, ref: TurnRef, messages: Sequence[IncomingMessage]) -> int:
     """Store the customer's messages and open the turn; returns its number in the conversation, 1 and up.
 
     Called again with more messages when a burst joins the turn. Raises NotFound.
     """
-    ref, messages = input.ref, input.messages
     number = await database.pool.fetchval(
         "SELECT begin_turn($1, $2, $3, $4, $5, $6, $7)",
         ref.org_id,
