@@ -263,23 +263,22 @@ BEGIN
             SELECT * FROM unnest(p_org, p_conversation, p_turn, p_fence, p_type, p_data) WITH ORDINALITY
                 AS i(org, conversation, turn, fence, type, data, ord)
             WHERE i.org = v_org
-        ), spoken AS (
-            -- Where the first text of each log begins, and how much was shown before it.
-            SELECT i.conversation, least(s.shown, min((i.data->>'to')::integer)) AS shown,
-                min((i.data->>'at')::integer) FILTER (WHERE i.type = 'reply.delta') AS begins
+        ), known AS (
+            -- Windows, not a join with a grouping of the same rows: with 225 pieces of text that took 28 ms.
+            -- shown: how much of the log's reply is shown before its first piece here, which begins at `begins`.
+            SELECT i.*, s.last_seq, s.fence AS holder,
+                least(s.shown, min((i.data->>'to')::integer) FILTER (WHERE i.type = 'reply.rewind') OVER log) AS shown,
+                min((i.data->>'at')::integer) FILTER (WHERE i.type = 'reply.delta') OVER log AS begins
             FROM input i JOIN event_streams s ON s.conversation_id = i.conversation
-            WHERE i.type IN ('reply.delta', 'reply.rewind')
-            GROUP BY i.conversation, s.shown
+            WINDOW log AS (PARTITION BY i.conversation)
         ), judged AS (
-            SELECT i.*, s.last_seq, CASE
-                WHEN i.fence <> s.fence THEN -1
-                WHEN i.type = 'reply.delta' AND spoken.begins > spoken.shown THEN -2
-                WHEN i.type = 'reply.delta' AND (i.data->>'at')::integer < spoken.shown THEN 0
+            SELECT k.*, CASE
+                WHEN k.fence <> k.holder THEN -1
+                WHEN k.type = 'reply.delta' AND k.begins > k.shown THEN -2
+                WHEN k.type = 'reply.delta' AND (k.data->>'at')::integer < k.shown THEN 0
                 ELSE 1
             END AS verdict
-            FROM input i
-            JOIN event_streams s ON s.conversation_id = i.conversation
-            LEFT JOIN spoken ON spoken.conversation = i.conversation
+            FROM known k
         ), taken AS (
             SELECT j.*, j.last_seq + row_number() OVER (PARTITION BY j.conversation ORDER BY j.ord) AS seq
             FROM judged j WHERE j.verdict = 1
