@@ -6,9 +6,8 @@ Without a collector's address nothing is built: no provider, no interceptor, no 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from fastapi.telemetry import TelemetryConfig
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -18,6 +17,9 @@ from opentelemetry.util.genai.invocation import InferenceInvocation
 from opentelemetry.util.genai.types import Error
 from temporalio.client import Interceptor
 from temporalio.contrib.opentelemetry import TracingInterceptor
+
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
 
 from contracts.turn import Usage
 from domain.errors import DomainError
@@ -69,11 +71,13 @@ class Telemetry:
         return [TracingInterceptor(self._provider.get_tracer(_SCOPE)), TurnTraces()]
 
     @property
-    def fastapi(self) -> TelemetryConfig:
+    def fastapi(self) -> "TelemetryConfig":
         """For FastAPI(telemetry=...): its own request spans and nothing else; metrics are ours.
 
         auto_configure stays off: it would read the environment and export everything a second time.
         """
+        from fastapi.telemetry import TelemetryConfig  # noqa: PLC0415  a worker needs no web framework: 0.3 s of start
+
         if self._provider is None:
             return TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
         return TelemetryConfig(

@@ -41,7 +41,9 @@ def test_every_workflow_has_a_recorded_history() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    replayer = Replayer(workflows=REGISTERED, data_converter=data_converter, workflow_runner=workflow_runner())
+    replayer = Replayer(
+        workflows=REGISTERED, data_converter=data_converter, workflow_runner=workflow_runner(strict=True)
+    )
     history = WorkflowHistory.from_json(path.stem, path.read_text())
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     if result.replay_failure is not None:

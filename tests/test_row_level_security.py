@@ -6,6 +6,8 @@ import asyncpg
 import pytest
 
 from db.engine import Database
+from db.migrate import versions
+from db.schema import is_current, newest
 from runtime.embedded.postgres import EmbeddedPostgres
 from tests.conftest import make_org
 
@@ -45,3 +47,9 @@ async def test_a_tenant_neither_reads_nor_writes_anothers_rows(
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with database.transaction(org) as connection:
             await connection.execute("INSERT INTO collections (id, org_id, name) VALUES ($1, $2, 'x')", uuid4(), other)
+
+
+async def test_the_schema_is_known_to_be_current_without_the_migration_tool(postgres: EmbeddedPostgres) -> None:
+    assert await versions(postgres.url) == (newest(), newest())
+    assert await is_current(postgres.url)
+    assert not await is_current(postgres.url.rpartition("/")[0] + "/template1")

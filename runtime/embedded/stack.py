@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from contracts import queues
+from db.schema import is_current
 from runtime.embedded.ports import choose
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.process import CannotStart, free_port, spawn, stop, tail
@@ -78,9 +79,14 @@ class Stack:
         for server in postgres:
             self._environment["DATABASE_URL"] = server.url
         # Without TEMPORAL_ADDRESS yet: the embedded Temporal needs no registration, an external one is inherited.
-        await self.run("migrate", "migrate")
+        if self._settings.temporal_address is not None or not await self._schema_is_current():
+            await self.run("migrate", "migrate")
         if not self.key_file.exists():
             await self.make_key()
+
+    async def _schema_is_current(self) -> bool:
+        url = self._environment.get("DATABASE_URL", self._settings.database_url)
+        return url is not None and await is_current(url)
 
     @property
     def state(self) -> StackState:
