@@ -11,6 +11,9 @@ from temporalio.exceptions import ApplicationError
 
 from domain.errors import DomainError, ProviderUnavailable
 
+_LONGEST_WAIT = timedelta(seconds=30)
+"""A provider may ask for a pause of an hour; the customer is told sooner that it cannot answer now."""
+
 
 def to_application_error(error: DomainError) -> ApplicationError:
     """The same failure with `type` = its code (see contracts/failures.py).
@@ -20,7 +23,7 @@ def to_application_error(error: DomainError) -> ApplicationError:
     """
     delay: timedelta | None = None
     if isinstance(error, ProviderUnavailable) and error.retry_after is not None:
-        delay = timedelta(seconds=error.retry_after)
+        delay = min(timedelta(seconds=error.retry_after), _LONGEST_WAIT)
     return ApplicationError(error.detail, type=error.code, non_retryable=not error.retryable, next_retry_delay=delay)
 
 

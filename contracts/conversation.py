@@ -15,11 +15,17 @@ MAX_WAITING = 20
 """Messages waiting behind a running turn. A person types one in seconds; more is a loop or an attack."""
 
 
+KNOWN_MESSAGES = 100
+"""Messages that are remembered across continue-as-new. A repetition comes within seconds, and an older one
+is found in the database before it gets here."""
+
+
 class ConversationInput(Contract):
     """Starts (or restarts after idling, or continues as new) the single writer of a conversation.
 
     turns_per_run: continue as new after so many. A turn is some 25 events and an update; Temporal
     ends a workflow at 51,200 events and takes 2,000 updates a run, and a short history replays fast.
+    known: the latest messages of the run before, oldest first, whose repetition is not a new message.
     """
 
     org_id: UUID
@@ -29,6 +35,7 @@ class ConversationInput(Contract):
     turns_per_run: int = 200
     waiting: list[IncomingMessage] = Field(default_factory=list)
     turns_done: int = 0
+    known: list[UUID] = Field(default_factory=list)
 
 
 class PostMessage(Contract):

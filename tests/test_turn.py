@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from contracts import ids
+from contracts.conversation import ConversationState
 from contracts.turn import TurnRef
 from domain.agents.config import AgentConfig, Guardrails, HttpTool, ModelSettings, Script, ScriptedToolCall
 from domain.conversations.log import LoggedEvent, rebuild
@@ -223,6 +224,17 @@ async def test_a_long_conversation_continues_as_new_and_loses_nothing(house: Hou
         runs.add((await handle.describe()).run_id)
     assert len(runs) >= 3
     assert [text for role, text in await stored(house, ref) if role == "user"] == [f"Message {n}" for n in range(1, 8)]
+
+
+async def test_a_message_repeated_after_the_run_continued_as_new_is_still_one_message(house: House, org: UUID) -> None:
+    ref = await make_conversation(house.resources.database, org, scripted())
+    message = uuid4()
+    await house.post(ref, "Once", message_id=message, turns_per_run=1)
+    await house.events(ref)
+    await house.post(ref, "Once", message_id=message, turns_per_run=1)
+    handle = house.client.get_workflow_handle(ids.conversation_workflow_id(ref.conversation_id))
+    state = await handle.query("state", result_type=ConversationState)
+    assert (state.turn_id, state.waiting, state.turns_done) == (None, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts import failures, options, stubs
 from contracts.conversation import (
+    KNOWN_MESSAGES,
     MAX_MESSAGE_CHARS,
     MAX_WAITING,
     CloseConversation,
@@ -36,7 +37,8 @@ class ConversationWorkflow:
     def __init__(self, input: ConversationInput) -> None:
         self._input = input
         self._queue: deque[IncomingMessage] = deque(input.waiting)
-        self._known: set[UUID] = {message.id for message in input.waiting}
+        # A dict for its order: the latest are remembered when this run continues as another.
+        self._known: dict[UUID, None] = dict.fromkeys([*input.known, *(message.id for message in input.waiting)])
         self._closing: str | None = None
         self._idle = False
         self._turn_id: UUID | None = None
@@ -69,7 +71,7 @@ class ConversationWorkflow:
     async def post_message(self, post: PostMessage) -> MessageAccepted:
         """Append to the queue. The same message twice is one message."""
         if post.message.id not in self._known:
-            self._known.add(post.message.id)
+            self._known[post.message.id] = None
             self._queue.append(post.message)
             self._idle = False
             self._last_active = workflow.time()
@@ -143,7 +145,13 @@ class ConversationWorkflow:
         """Begin a fresh history at a turn boundary, taking along what waits."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(
-            self._input.model_copy(update={"waiting": list(self._queue), "turns_done": self._turns_done})
+            self._input.model_copy(
+                update={
+                    "waiting": list(self._queue),
+                    "turns_done": self._turns_done,
+                    "known": list(self._known)[-KNOWN_MESSAGES:],
+                }
+            )
         )
 
     async def _watch_idleness(self) -> None:
