@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Kind = Literal["heading", "prose", "code"]
@@ -39,12 +39,28 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What the reader of one format found. title is empty and pages 0 where the format has none.
+
+    scans: pages that hold an image and no usable text, counted from 1.
+    """
+
+    title: str
+    blocks: list[Block]
+    pages: int = 0
+    scans: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Extract:
+    """A file's text. scans: pages that hold an image and no usable text, counted from 1; their text is not in it."""
+
     title: str
     media_type: str
     pages: int
     text: str
     spans: list[Span]
+    scans: list[int] = field(default_factory=list)
 
 
 def clean(text: str) -> str:
@@ -55,7 +71,9 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").translate(_CLEAN))
 
 
-def assemble(blocks: Iterable[Block], *, title: str, media_type: str, pages: int = 0) -> Extract:
+def assemble(
+    blocks: Iterable[Block], *, title: str, media_type: str, pages: int = 0, scans: Sequence[int] = ()
+) -> Extract:
     """Join blocks with blank lines; every span's offsets are true to the joined text."""
     parts: list[str] = []
     spans: list[Span] = []
@@ -70,4 +88,18 @@ def assemble(blocks: Iterable[Block], *, title: str, media_type: str, pages: int
         parts.append(text)
         spans.append(Span(block.kind, length, length + len(text), block.level, block.page))
         length += len(text)
-    return Extract(re.sub(r"\s+", " ", clean(title)).strip(), media_type, pages, "".join(parts), spans)
+    one_line = re.sub(r"\s+", " ", clean(title)).strip()
+    return Extract(one_line, media_type, pages, "".join(parts), spans, list(scans))
+
+
+def with_recognised(extract: Extract, recognised: Mapping[int, Sequence[Block]]) -> Extract:
+    """The extract with the blocks recognised on its scans in their places; those pages are scans no more.
+
+    Pages keep their order, and so do the blocks of a page; a page's own blocks come before its recognised ones.
+    """
+    blocks = [Block(s.kind, extract.text[s.start : s.end], s.level, s.page) for s in extract.spans]
+    for page in sorted(recognised):
+        place = next((i for i, block in enumerate(blocks) if (block.page or 0) > page), len(blocks))
+        blocks[place:place] = [replace(block, page=page) for block in recognised[page]]
+    left = [page for page in extract.scans if page not in recognised]
+    return assemble(blocks, title=extract.title, media_type=extract.media_type, pages=extract.pages, scans=left)

@@ -10,6 +10,14 @@ PDF = "application/pdf"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
 PLAIN = "text/plain"
+PNG = "image/png"
+JPEG = "image/jpeg"
+TIFF = "image/tiff"
+WEBP = "image/webp"
+BMP = "image/bmp"
+GIF = "image/gif"
+IMAGES = frozenset({PNG, JPEG, TIFF, WEBP, BMP, GIF})
+"""Pages without text: what they hold is recognised, not parsed."""
 
 _LOOKED_AT = 65_536
 """Bytes that decide: a byte-order mark, a signature, a doctype or an odd encoding shows itself in these."""
@@ -17,14 +25,17 @@ _LOOKED_AT = 65_536
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive, or an Office document, which is one"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
+)
+_IMAGE_SIGNATURES: tuple[tuple[re.Pattern[bytes], str], ...] = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PNG),
+    (re.compile(rb"\xff\xd8\xff"), JPEG),
+    (re.compile(rb"II[*+]\x00|MM\x00[*+]"), TIFF),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), WEBP),
+    (re.compile(rb"BM.{4}\x00{4}.{4}[\x0c-\x7c]\x00{3}", re.DOTALL), BMP),
+    (re.compile(rb"GIF8[79]a"), GIF),
 )
 _MARKS: tuple[tuple[bytes, str], ...] = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -49,6 +60,9 @@ def media_type(data: bytes, filename: str, claimed: str | None = None) -> str:
     head = data[:_LOOKED_AT]
     if b"%PDF-" in head[:1024]:
         return PDF
+    for pattern, image in _IMAGE_SIGNATURES:
+        if pattern.match(head):
+            return image
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
             raise DocumentUnreadable(f"the file is {name}; Markdown, HTML, plain text and PDF can be read")

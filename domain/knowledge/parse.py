@@ -5,28 +5,39 @@ from pathlib import PurePath
 
 from domain.errors import DocumentUnreadable
 from domain.knowledge import media
-from domain.knowledge.extract import Block, Extract, assemble
+from domain.knowledge.extract import Block, Content, Extract, assemble
 from domain.knowledge.parse_html import read_html, read_markdown
+from domain.knowledge.parse_image import read_image
 
 
 def parse(data: bytes, filename: str, claimed: str | None = None) -> Extract:
     """Raises DocumentUnreadable: empty, encrypted, corrupt, without text, or of an unknown kind."""
     kind = media.media_type(data, filename, claimed)
-    pages = 0
+    content = _read(kind, data)
+    extract = assemble(
+        content.blocks,
+        title=content.title or _readable(filename),
+        media_type=kind,
+        pages=content.pages,
+        scans=content.scans,
+    )
+    if not extract.text and not extract.scans:
+        raise DocumentUnreadable("the file holds no text")
+    return extract
+
+
+def _read(kind: str, data: bytes) -> Content:
     if kind == media.PDF:
         from domain.knowledge.parse_pdf import read_pdf  # noqa: PLC0415 (85 ms of a process that reads one file)
 
-        title, blocks, pages = read_pdf(data)
-    elif kind == media.HTML:
-        title, blocks = read_html(media.decode_html(data))
-    elif kind == media.MARKDOWN:
-        title, blocks = read_markdown(media.decode(data))
-    else:
-        title, blocks = "", [Block("prose", part) for part in re.split(r"\n[ \t]*\n", _lines(media.decode(data)))]
-    extract = assemble(blocks, title=title or _readable(filename), media_type=kind, pages=pages)
-    if not any(span.kind != "heading" for span in extract.spans) and not extract.text.strip():
-        raise DocumentUnreadable("the file holds no text")
-    return extract
+        return read_pdf(data)
+    if kind in media.IMAGES:
+        return read_image(kind, data)
+    if kind == media.HTML:
+        return read_html(media.decode_html(data))
+    if kind == media.MARKDOWN:
+        return read_markdown(media.decode(data))
+    return Content("", [Block("prose", part) for part in re.split(r"\n[ \t]*\n", _lines(media.decode(data)))])
 
 
 def _lines(text: str) -> str:

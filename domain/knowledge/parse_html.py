@@ -1,9 +1,10 @@
 """Read HTML and Markdown into blocks: headings, prose, tables and code. Nothing is fetched or run."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
-from domain.knowledge.extract import Block
+from domain.knowledge.extract import Block, Content
 
 _SKIPPED = {"script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "select", "button", "canvas"}
 _ENDS_PARAGRAPH = {
@@ -19,8 +20,8 @@ _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title\s*:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE | re.IGNORECASE)
 
 
-def read_markdown(source: str) -> tuple[str, list[Block]]:
-    """Title (empty when there is none) and blocks. Front matter gives a title and is left out."""
+def read_markdown(source: str) -> Content:
+    """Front matter gives a title and is left out."""
     title = ""
     front = _FRONT_MATTER.match(source)
     if front is not None:
@@ -30,18 +31,18 @@ def read_markdown(source: str) -> tuple[str, list[Block]]:
     from markdown_it import MarkdownIt  # noqa: PLC0415 (80 ms of a process that reads one file)
 
     rendered = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(source)
-    found, blocks = read_html(rendered)
-    return title or found, blocks
+    content = read_html(rendered)
+    return replace(content, title=title or content.title)
 
 
-def read_html(source: str) -> tuple[str, list[Block]]:
-    """Title (empty when there is none) and blocks. Navigation, scripts and styles are left out."""
+def read_html(source: str) -> Content:
+    """Navigation, scripts and styles are left out."""
     reader = _Reader()
     reader.feed(source)
     reader.close()
     reader.flush()
     heading = next((b.text for b in reader.blocks if b.kind == "heading"), "")
-    return reader.title.strip() or heading, reader.blocks
+    return Content(reader.title.strip() or heading, reader.blocks)
 
 
 class _Reader(HTMLParser):

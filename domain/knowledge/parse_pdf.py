@@ -16,7 +16,7 @@ import pypdfium2
 import pypdfium2.raw
 
 from domain.errors import DocumentUnreadable
-from domain.knowledge.extract import Block
+from domain.knowledge.extract import Block, Content
 
 _MOST_PAGES = 5_000
 _BULLET = re.compile(r"^\s*(?:[•◦▪‣–*-]|\(?\d{1,3}[.)])\s")
@@ -39,8 +39,8 @@ class Pages:
     outline: list[Outline]
 
 
-def read_pdf(data: bytes) -> tuple[str, list[Block], int]:
-    """Title (empty when there is none), blocks, number of pages. Raises DocumentUnreadable."""
+def read_pdf(data: bytes) -> Content:
+    """Raises DocumentUnreadable."""
     try:
         pages = _with_pdfium(data)
     except pypdfium2.PdfiumError as error:
@@ -51,7 +51,7 @@ def read_pdf(data: bytes) -> tuple[str, list[Block], int]:
         pages = _with_pypdf(data)
     if not any(text.strip() for text in pages.texts):
         raise DocumentUnreadable(f"the PDF holds no text on its {len(pages.texts)} pages; it is a scan, or empty")
-    return pages.title, list(_blocks(pages)), len(pages.texts)
+    return Content(pages.title, list(_blocks(pages)), len(pages.texts))
 
 
 def _with_pdfium(data: bytes) -> Pages:

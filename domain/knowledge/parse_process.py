@@ -50,13 +50,7 @@ def _answer(order: dict[str, str], data: bytes) -> dict[str, object]:
         raise
     except Exception as error:  # noqa: BLE001 (a broken file takes parsers anywhere; that is what this process is for)
         return {"unreadable": f"the file is corrupt ({type(error).__name__})"}
-    return {
-        "title": extract.title,
-        "media_type": extract.media_type,
-        "pages": extract.pages,
-        "text": extract.text,
-        "chunks": [asdict(each) for each in chunks],
-    }
+    return {"extract": asdict(extract), "chunks": [asdict(each) for each in chunks]}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.errors import DocumentUnreadable
 from domain.knowledge.chunk import Chunk
+from domain.knowledge.extract import Extract, Span
 from domain.knowledge.parse_process import OUT_OF_MEMORY
 
 _ROOT = Path(__file__).parents[2]
@@ -18,13 +19,35 @@ _OVER_CPU_LIMIT = (-signal.SIGXCPU, -signal.SIGKILL)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """pages is 0 for kinds without pages. Offsets of the chunks are true to `text`."""
+    """An extract and the passages it makes. Offsets of the chunks are true to `extract.text`.
 
-    title: str
-    media_type: str
-    pages: int
-    text: str
+    Where `extract.scans` names pages, their text is still to be recognised: `extract.with_recognised` puts it
+    into its place, and `chunk` cuts the whole again.
+    """
+
+    extract: Extract
     chunks: list[Chunk]
+
+    @property
+    def title(self) -> str:
+        return self.extract.title
+
+    @property
+    def media_type(self) -> str:
+        return self.extract.media_type
+
+    @property
+    def pages(self) -> int:
+        """0 for kinds without pages."""
+        return self.extract.pages
+
+    @property
+    def text(self) -> str:
+        return self.extract.text
+
+    @property
+    def scans(self) -> list[int]:
+        return self.extract.scans
 
 
 class FileReader:
@@ -57,7 +80,9 @@ class FileReader:
         found = json.loads(answer)
         if "unreadable" in found:
             raise DocumentUnreadable(found["unreadable"])
-        return Reading(**(found | {"chunks": [Chunk(**each) for each in found["chunks"]]}))
+        extract = found["extract"]
+        spans = [Span(**each) for each in extract["spans"]]
+        return Reading(Extract(**(extract | {"spans": spans})), [Chunk(**each) for each in found["chunks"]])
 
     async def _run(self, order: bytes) -> tuple[int, bytes, bytes]:
         process = await asyncio.create_subprocess_exec(

@@ -98,7 +98,6 @@ def test_ligatures_and_soft_hyphens_are_spelt_out_and_exponents_stay() -> None:
         (b"%PDF-1.7\nnot really", "a.pdf", "corrupt"),
         (b"plain words", "a.pdf", "not a PDF"),
         (b"PK\x03\x04rest", "a.docx", "ZIP archive"),
-        (b"\x89PNG\r\n\x1a\n", "a.md", "PNG"),
         (b"\x01\x02\x00\x03" * 50, "a.bin", "zero bytes"),
         (b"<html><body><script>x()</script></body></html>", "a.html", "no text"),
         (make_pdf(["", ""]), "scan.pdf", "no text on its 2 pages"),
