@@ -1,6 +1,7 @@
 """`everturn chat`: talk to an agent, once or for as long as you like."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import typer
@@ -67,7 +68,7 @@ class Talk:
     async def ask(self, text: str) -> Reply:
         """Show the reply and its citations."""
         accepted: dict[str, Any] = await self._client.post_message(self.id, text)
-        events = self._client.events(self.id, after=self._cursor)
-        reply, self._cursor = await show_reply(self._console, events, accepted["message_id"])
+        async with aclosing(self._client.events(self.id, after=self._cursor)) as events:
+            reply, self._cursor = await show_reply(self._console, events, accepted["message_id"])
         show_citations(self._console, reply)
         return reply

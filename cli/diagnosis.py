@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 from runtime.embedded import postgres, stack, temporal
 from runtime.embedded.ports import holder, is_free
@@ -39,6 +40,7 @@ def diagnose(settings: Settings) -> Iterator[Check]:
     yield _root(settings)
     yield _folder(settings.data_dir)
     yield _disk(settings.data_dir)
+    yield _storage(settings)
     yield _model_files(settings.data_dir)
     yield _keys(settings)
     if running is None:
@@ -103,6 +105,24 @@ def _disk(folder: Path) -> Check:
     if free < _DISK_BYTES:
         return Check("disk", "fault", seen, f"leave at least {_DISK_BYTES / 1e9:.0f} GB free")
     return Check("disk", "ok", seen)
+
+
+def _storage(settings: Settings) -> Check:
+    from domain.errors import DomainError, NotFound  # noqa: PLC0415  needed only here
+    from domain.knowledge.storage import open_storage  # noqa: PLC0415
+
+    if settings.storage_url is None:
+        return Check("object storage", "ok", "a folder below the data folder")
+    try:
+        storage = open_storage(settings.storage_url, settings.data_dir)
+        asyncio.run(storage.get(UUID(int=0), "doctor"))
+    except NotFound:
+        return Check("object storage", "ok", f"{settings.storage_url} answers")
+    except DomainError as error:
+        return Check(
+            "object storage", "fault", f"{settings.storage_url}: {error}", "check the bucket and the AWS_ variables"
+        )
+    return Check("object storage", "ok", f"{settings.storage_url} answers")
 
 
 def _model_files(data_dir: Path) -> Check:

@@ -5,7 +5,7 @@ Every mutation carries an Idempotency-Key, so a call that is repeated after a lo
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Self
@@ -95,7 +95,7 @@ class Everturn:
         """message_id, and how many messages wait before it. Its events are in the conversation's log."""
         return await self._json("POST", f"/v1/conversations/{conversation_id}/messages", json={"text": text})
 
-    def events(self, conversation_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+    def events(self, conversation_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
         """The conversation's log from a place on, live and without end. Lost connections are resumed in silence."""
         return follow(self._http, f"/v1/conversations/{conversation_id}/events/stream", after=after)
 

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import httpx2
 
@@ -25,19 +26,21 @@ class _Ended(Exception):
     """The server says that there is nothing more to come."""
 
 
-async def follow(http: httpx2.AsyncClient, path: str, *, after: int) -> AsyncIterator[Event]:
+async def follow(http: httpx2.AsyncClient, path: str, *, after: int) -> AsyncGenerator[Event]:
     """Events after `after`, each once and in order, until the conversation is closed and all was read.
 
     Raises ApiProblem when the API refuses, Unreachable when nothing was heard for a minute of trying.
+    Close it (`contextlib.aclosing`) when you stop before its end: it holds a connection.
     """
     cursor, tries, heard = after, 0, time.monotonic()
     while True:
         try:
-            async for event in _connection(http, path, cursor):
-                tries, heard = 0, time.monotonic()
-                if event.seq > cursor:
-                    cursor = event.seq
-                    yield event
+            async with aclosing(_connection(http, path, cursor)) as events:
+                async for event in events:
+                    tries, heard = 0, time.monotonic()
+                    if event.seq > cursor:
+                        cursor = event.seq
+                        yield event
         except _Ended:
             return
         except httpx2.TransportError as error:
@@ -50,7 +53,7 @@ async def follow(http: httpx2.AsyncClient, path: str, *, after: int) -> AsyncIte
         tries += 1
 
 
-async def _connection(http: httpx2.AsyncClient, path: str, cursor: int) -> AsyncIterator[Event]:
+async def _connection(http: httpx2.AsyncClient, path: str, cursor: int) -> AsyncGenerator[Event]:
     headers = {"Last-Event-ID": str(cursor)} if cursor else {}
     timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=5.0)
     async with http.sse(path, headers=headers, timeout=timeout) as source:
