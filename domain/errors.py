@@ -81,6 +81,14 @@ class DocumentUnreadable(DomainError):
     status = 422
 
 
+class StorageUnavailable(DomainError):
+    """Object storage does not answer, or refuses."""
+
+    code = "storage_unavailable"
+    status = 503
+    retryable = True
+
+
 class ProviderUnavailable(DomainError):
     """Overload, timeout, reset, 5xx or 429 of a model provider. retry_after in seconds, when it said so."""
 

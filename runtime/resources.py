@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from db.engine import Database
 from domain.knowledge.e5 import E5Embedder
 from domain.knowledge.search import Knowledge
-from domain.knowledge.storage import LocalStorage
+from domain.knowledge.storage import Storage, open_storage
 from domain.llm.providers import Providers, configured_providers
 from runtime.metrics import Metrics
 from runtime.settings import Settings
@@ -24,7 +24,7 @@ class Resources:
     database: Database
     embedder: E5Embedder
     knowledge: Knowledge
-    storage: LocalStorage
+    storage: Storage
     providers: Providers
     telemetry: Telemetry
     metrics: Metrics
@@ -56,7 +56,7 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
             database=database,
             embedder=embedder,
             knowledge=Knowledge(settings.data_dir / "lance", embedder),
-            storage=LocalStorage(settings.data_dir / "objects"),
+            storage=open_storage(settings.storage_url, settings.data_dir / "objects"),
             providers=providers,
             telemetry=telemetry,
             metrics=Metrics(),

@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     """Where the embedded stack, object storage, the vector store and converted model files live."""
 
+    storage_url: Annotated[str | None, Field(pattern=r"^s3://[^/]+")] = None
+    """Object storage as s3://bucket/prefix; endpoint, region and credentials by the usual AWS_ variables.
+    Unset: a folder below the data folder."""
+
     postgres_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     """Port of the embedded Postgres. Unset: 5433, or a free one when that is taken."""
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from domain.errors import NotFound
+from domain.errors import Invalid, NotFound
 
 
 class Storage(Protocol):
@@ -24,6 +24,23 @@ class Storage(Protocol):
     async def delete(self, org_id: UUID, prefix: str) -> None:
         """Everything at and below a key. Idempotent."""
         ...
+
+
+def open_storage(url: str | None, folder: Path) -> Storage:
+    """The store of `url` (s3://bucket/prefix), or the local folder without one.
+
+    Raises Invalid for another scheme, or when the package that speaks S3 is not installed.
+    """
+    if not url:
+        return LocalStorage(folder)
+    try:
+        from domain.knowledge.storage_s3 import S3Storage  # noqa: PLC0415  an extra of its own: 15 MB
+
+        return S3Storage(url)
+    except ImportError:
+        raise Invalid("an s3:// storage needs the extra: pip install everturn[s3]") from None
+    except ValueError as error:
+        raise Invalid(str(error)) from None
 
 
 def document_prefix(document_id: UUID) -> str:
@@ -46,6 +63,16 @@ def extracted_key(document_id: UUID, revision: int) -> str:
     return f"{revision_prefix(document_id, revision)}/text"
 
 
+def recognised_key(document_id: UUID, sha256: str, page: int) -> str:
+    """What was recognised on a scan in these bytes, as JSON."""
+    return f"{document_prefix(document_id)}/recognised-{sha256}/{page}.json"
+
+
+def extract_key(document_id: UUID, revision: int) -> str:
+    """What was read of a file whose scans are still to be recognised, as JSON."""
+    return f"{batches_prefix(document_id, revision)}/extract.json"
+
+
 def batches_prefix(document_id: UUID, revision: int) -> str:
     """What only a running ingestion needs; delete it at its end."""
     return f"{revision_prefix(document_id, revision)}/batches"
@@ -59,6 +86,14 @@ def chunks_key(document_id: UUID, revision: int, start: int) -> str:
 def vectors_key(document_id: UUID, revision: int, start: int) -> str:
     """Their vectors, as float32 in rows."""
     return f"{batches_prefix(document_id, revision)}/{start}.vectors"
+
+
+def key_parts(key: str) -> tuple[str, ...]:
+    """Raises ValueError for a key that is absolute, empty or leads upwards."""
+    parts = PurePosixPath(key).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise ValueError(f"not a key: {key!r}")
+    return parts
 
 
 class LocalStorage:
@@ -80,10 +115,7 @@ class LocalStorage:
         await asyncio.to_thread(_remove, self._path(org_id, prefix))
 
     def _path(self, org_id: UUID, key: str) -> Path:
-        parts = PurePosixPath(key).parts
-        if not parts or parts[0] == "/" or ".." in parts:
-            raise ValueError(f"not a key: {key!r}")
-        return self._folder.joinpath(str(org_id), *parts)
+        return self._folder.joinpath(str(org_id), *key_parts(key))
 
 
 def _write(path: Path, data: bytes) -> None:
