@@ -5,6 +5,7 @@ from db.tables.auth import ApiKey, IdempotencyKey, Org
 from db.tables.conversations import Conversation, Event, EventStream, Message, Turn, TurnPassage
 from db.tables.knowledge import Collection, Document
 from db.tables.ledgers import ModelCall, ToolCall
+from db.tables.questions import GapSighting, KnowledgeGap, MessageFeedback, RetrievalTest
 
 ALL = (
     Agent,
@@ -15,10 +16,14 @@ ALL = (
     Document,
     Event,
     EventStream,
+    GapSighting,
     IdempotencyKey,
+    KnowledgeGap,
     Message,
+    MessageFeedback,
     ModelCall,
     Org,
+    RetrievalTest,
     ToolCall,
     Turn,
     TurnPassage,
