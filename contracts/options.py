@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from contracts.failures import NON_RETRYABLE
@@ -68,6 +69,18 @@ PARSE: dict[str, Any] = {
     ),
 }
 
+OCR: dict[str, Any] = {
+    # Eight pages of 1-3 s each; 20 times that on a crowded core, and a page that hangs has a limit of its own.
+    "start_to_close_timeout": timedelta(minutes=15),
+    "heartbeat_timeout": timedelta(seconds=15),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(seconds=30),
+        maximum_attempts=20,
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+}
+
 INDEX: dict[str, Any] = {
     # A batch of 64 passages embeds in about 3 s on one core; 20 times that on a crowded one.
     "start_to_close_timeout": timedelta(minutes=5),
@@ -89,6 +102,21 @@ RECORD: dict[str, Any] = {
         non_retryable_error_types=list(NON_RETRYABLE),
     ),
 }
+
+LARGE_BYTES = 1_000_000
+"""A file from which on its ingestion stands behind smaller ones: some 400 pages of text, or a few scans."""
+
+LARGE_PASSAGES = 640
+"""The same, once it is known what is in the file: ten batches, half a minute of one core."""
+
+BEHIND = Priority(priority_key=4)
+"""After everything of the default priority (3). The fairness key is that of the workflow."""
+
+
+def ingest_priority(org_id: UUID, size_bytes: int) -> Priority:
+    """Organisations take turns, and within that a large document waits for small ones."""
+    return Priority(priority_key=4 if size_bytes >= LARGE_BYTES else None, fairness_key=org_id.hex)
+
 
 TASK_TIMEOUT = timedelta(seconds=5)
 """Workflow task timeout: bounds how long a killed worker's local steps stay unnoticed (10 s by default).

@@ -51,6 +51,16 @@ async def parse_document(input: i.IngestInput) -> i.Parsed:
 
 
 @activity.defn
+async def recognise_pages(input: i.RecogniseInput) -> i.Recognised:
+    raise NotImplementedError
+
+
+@activity.defn
+async def chunk_document(input: i.IngestInput) -> i.Parsed:
+    raise NotImplementedError
+
+
+@activity.defn
 async def index_batch(input: i.IndexBatchInput) -> i.BatchIndexed:
     raise NotImplementedError
 

@@ -73,6 +73,18 @@ class Metrics:
         self.ingested_passages = Counter(
             "everturn_ingested_passages", "Passages embedded and indexed.", registry=registry
         )
+        self.passage_vectors = Counter(
+            "everturn_passage_vectors",
+            "Vectors that ingestions needed: computed, or reused because the same words were embedded before.",
+            ["source"],
+            registry=registry,
+        )
+        self.recognised_pages = Counter(
+            "everturn_recognised_pages",
+            "Pages whose text was to be recognised: read, failed, or reused from an earlier run.",
+            ["outcome"],
+            registry=registry,
+        )
 
     def step(self, step: Step, seconds: float) -> None:
         self.turn_seconds.labels(step).observe(seconds)
@@ -90,6 +102,16 @@ class Metrics:
             if count:
                 self.tokens.labels(provider, model, kind).inc(count)
         self.cost_micros.labels(provider, model).inc(cost_micros)
+
+    def passages_embedded(self, *, computed: int, reused: int) -> None:
+        """One batch of an ingestion."""
+        self.passage_vectors.labels("computed").inc(computed)
+        self.passage_vectors.labels("reused").inc(reused)
+
+    def pages_recognised(self, *, read: int, failed: int, reused: int) -> None:
+        """One batch of an ingestion."""
+        for outcome, count in (("read", read), ("failed", failed), ("reused", reused)):
+            self.recognised_pages.labels(outcome).inc(count)
 
     def log_committed(self, events: int) -> None:
         """One transaction of the event log's writer."""

@@ -1,17 +1,19 @@
-"""A document's way into a collection: read it, embed its passages, publish them all at once.
+"""A document's way into a collection: read it, recognise its scans, embed its passages, publish them all at once.
 
 However it goes, the document ends as ready or as failed with a reason; none is ever stuck.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Sequence
 
 from temporalio import exceptions, workflow
+from temporalio.common import Priority
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from contracts import failures, options, stubs
 from contracts.ingest import (
     BATCH_PASSAGES,
+    OCR_PAGES,
     FailIngestInput,
     FinishIngestInput,
     IndexBatchInput,
@@ -19,6 +21,7 @@ from contracts.ingest import (
     IngestOutcome,
     IngestState,
     Parsed,
+    RecogniseInput,
 )
 from contracts.queues import INGEST
 
@@ -57,6 +60,8 @@ class IngestWorkflow:
         parsed = await workflow.execute_activity(
             stubs.parse_document, input, task_queue=INGEST, summary="Read the file", **options.PARSE
         )
+        if parsed.scans:
+            parsed = await self._recognise(input, parsed)
         await self._embed(input, parsed)
         self._tell("publishing", f"**Publishing** {parsed.passages} passages in one commit.")
         outcome: IngestOutcome = await workflow.execute_activity(
@@ -64,32 +69,52 @@ class IngestWorkflow:
             FinishIngestInput(ingest=input, passages=parsed.passages, pages=parsed.pages),
             task_queue=INGEST,
             summary=f"Publish {parsed.passages} passages",
+            priority=_place(parsed.passages),
             **options.INDEX,
         )
         self._tell("ready", f"**Ready**: {parsed.passages} passages of {parsed.pages or 'no'} pages can be found.")
         return outcome
 
+    async def _recognise(self, input: IngestInput, parsed: Parsed) -> Parsed:
+        scans = parsed.scans
+        self._show_recognised(0, len(scans))
+
+        async def recognise(start: int) -> None:
+            pages = scans[start : start + OCR_PAGES]
+            await workflow.execute_activity(
+                stubs.recognise_pages,
+                RecogniseInput(ingest=input, pages=pages),
+                task_queue=INGEST,
+                summary=f"Recognise pages {pages[0]}-{pages[-1]}",
+                # A page of a scan is as much work as twenty passages.
+                priority=_place(20 * len(scans)),
+                **options.OCR,
+            )
+            self._show_recognised(self._state.scans_done + len(pages), len(scans))
+
+        await _in_lanes(range(0, len(scans), OCR_PAGES), recognise)
+        self._tell("chunking", "**Cutting** the text into passages.")
+        chunked: Parsed = await workflow.execute_activity(
+            stubs.chunk_document, input, task_queue=INGEST, summary="Cut the text into passages", **options.PARSE
+        )
+        return chunked
+
     async def _embed(self, input: IngestInput, parsed: Parsed) -> None:
         self._show_progress(0, parsed.passages)
-        starts = iter(range(0, parsed.passages, BATCH_PASSAGES))
-        lanes = [asyncio.create_task(self._lane(input, parsed, starts)) for _ in range(_IN_FLIGHT)]
-        try:
-            await asyncio.gather(*lanes)
-        finally:
-            for lane in lanes:
-                lane.cancel()
 
-    async def _lane(self, input: IngestInput, parsed: Parsed, starts: Iterator[int]) -> None:
-        for start in starts:
+        async def embed(start: int) -> None:
             stop = min(start + BATCH_PASSAGES, parsed.passages)
             done = await workflow.execute_activity(
                 stubs.index_batch,
                 IndexBatchInput(ingest=input, start=start, stop=stop),
                 task_queue=INGEST,
                 summary=f"Embed passages {start + 1}-{stop} of {parsed.passages}",
+                priority=_place(parsed.passages),
                 **options.INDEX,
             )
             self._show_progress(self._state.passages_done + done.passages, parsed.passages)
+
+        await _in_lanes(range(0, parsed.passages, BATCH_PASSAGES), embed)
 
     async def _fail(self, input: IngestInput, code: str, detail: str) -> IngestOutcome:
         self._tell("failed", f"**Failed** (`{code}`): {detail}")
@@ -102,13 +127,39 @@ class IngestWorkflow:
         )
         return outcome
 
+    def _show_recognised(self, done: int, total: int) -> None:
+        self._state = IngestState(step="ocr", scans_done=done, scans_total=total)
+        workflow.set_current_details(f"**Recognising** text: {done} of {total} pages.")
+
     def _show_progress(self, done: int, total: int) -> None:
-        self._state = IngestState(step="indexing", passages_done=done, passages_total=total)
+        now = {"step": "indexing", "passages_done": done, "passages_total": total}
+        self._state = self._state.model_copy(update=now)
         workflow.set_current_details(f"**Embedding**: {done} of {total} passages.")
 
     def _tell(self, step: str, details: str) -> None:
         self._state = self._state.model_copy(update={"step": step})
         workflow.set_current_details(details)
+
+
+async def _in_lanes(starts: Sequence[int], step: Callable[[int], Awaitable[None]]) -> None:
+    """Every step once, _IN_FLIGHT at a time; the first one that fails stops the others."""
+    waiting = iter(starts)
+
+    async def lane() -> None:
+        for start in waiting:
+            await step(start)
+
+    lanes = [asyncio.create_task(lane()) for _ in range(_IN_FLIGHT)]
+    try:
+        await asyncio.gather(*lanes)
+    finally:
+        for each in lanes:
+            each.cancel()
+
+
+def _place(passages: int) -> Priority:
+    """Where a step of a document of that size stands in the queue; the rest is the workflow's own."""
+    return options.BEHIND if passages > options.LARGE_PASSAGES else Priority.default
 
 
 def _reason(error: BaseException) -> tuple[str, str]:

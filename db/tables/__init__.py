@@ -3,7 +3,7 @@
 from db.tables.agents import Agent, AgentVersion
 from db.tables.auth import ApiKey, IdempotencyKey, Org
 from db.tables.conversations import Conversation, Event, EventStream, Message, Turn, TurnPassage
-from db.tables.knowledge import Collection, Document
+from db.tables.knowledge import Collection, Document, DocumentPage, DocumentVersion, Embedding
 from db.tables.ledgers import ModelCall, ToolCall
 from db.tables.questions import GapSighting, KnowledgeGap, MessageFeedback, RetrievalTest
 
@@ -14,6 +14,9 @@ ALL = (
     Collection,
     Conversation,
     Document,
+    DocumentPage,
+    DocumentVersion,
+    Embedding,
     Event,
     EventStream,
     GapSighting,

@@ -1,4 +1,4 @@
-"""Collections and documents. Passages live in LanceDB, originals in object storage."""
+"""Collections, documents with versions and pages, and kept vectors. Passages live in LanceDB, originals in storage."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,11 @@ class Collection(SQLModel, table=True):
 
 
 class Document(SQLModel, table=True):
-    """state: queued | parsing | indexing | ready | failed. revision fences ingestion runs."""
+    """state: queued | parsing | ocr | indexing | ready | failed.
+
+    revision fences ingestion runs and grows with each; version counts contents and grows with each new one.
+    ocr_pages are the pages whose text is to be recognised.
+    """
 
     __tablename__ = "documents"
 
@@ -33,11 +37,62 @@ class Document(SQLModel, table=True):
     size_bytes: int
     sha256: str
     revision: int = 1
+    version: int = 1
     state: str = "queued"
     error_code: str | None = None
     error_detail: str | None = None
     pages: int = 0
+    ocr_pages: int = 0
+    ocr_pages_done: int = 0
     passages: int = 0
     passages_done: int = 0
     created_at: datetime = timestamp()
     updated_at: datetime = timestamp()
+
+
+class DocumentVersion(SQLModel, table=True):
+    """A content that the document has or had.
+
+    state: pending | current (what a search finds) | replaced | failed.
+    """
+
+    __tablename__ = "document_versions"
+
+    document_id: UUID = Field(primary_key=True, foreign_key="documents.id")
+    number: int = Field(primary_key=True)
+    org_id: UUID = Field(foreign_key="orgs.id")
+    filename: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    state: str = "pending"
+    created_at: datetime = timestamp()
+
+
+class DocumentPage(SQLModel, table=True):
+    """A page as the latest run read it. state: queued | ready | empty | failed. method: text | ocr."""
+
+    __tablename__ = "document_pages"
+
+    document_id: UUID = Field(primary_key=True, foreign_key="documents.id")
+    page: int = Field(primary_key=True)
+    org_id: UUID = Field(foreign_key="orgs.id")
+    revision: int
+    state: str
+    method: str
+    characters: int = 0
+    confidence: float | None = None
+    error: str | None = None
+    updated_at: datetime = timestamp()
+
+
+class Embedding(SQLModel, table=True):
+    """The vector of a passage by the SHA-256 of what was embedded; float32, little endian."""
+
+    __tablename__ = "embeddings"
+
+    org_id: UUID = Field(primary_key=True, foreign_key="orgs.id")
+    model: str = Field(primary_key=True)
+    content_hash: bytes = Field(primary_key=True)
+    vector: bytes
+    used_at: datetime = timestamp()

@@ -4,9 +4,10 @@ The claim, the work and the answer are one transaction: a failure leaves no trac
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -50,3 +51,9 @@ async def keep(session: AsyncSession, key: str, answer: KeptAnswer) -> None:
         .where(col(IdempotencyKey.key) == key)
         .values(status=answer.status, headers=answer.headers, body=answer.body)
     )
+
+
+async def prune(session: AsyncSession, *, before: datetime) -> int:
+    """Forget keys older than that, and how many those were: a repeat so late is a new request. Idempotent."""
+    gone = await session.exec(delete(IdempotencyKey).where(col(IdempotencyKey.created_at) < before))
+    return gone.rowcount

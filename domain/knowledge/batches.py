@@ -1,4 +1,4 @@
-"""What an ingestion keeps between its steps: chunks and vectors of a document, batch by batch, in object storage."""
+"""What an ingestion keeps between its steps in object storage: what it read, chunks and vectors, batch by batch."""
 
 import json
 from collections.abc import Sequence
@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.ingest import BATCH_PASSAGES, IngestInput
+from domain.errors import NotFound
 from domain.knowledge import storage as keys
 from domain.knowledge.chunk import Chunk
+from domain.knowledge.extract import Extract, Span
 from domain.knowledge.lance import DIMENSIONS
 from domain.knowledge.storage import Storage
 
@@ -19,6 +21,16 @@ class Batches:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+
+    async def put_extract(self, document: IngestInput, extract: Extract) -> None:
+        key = keys.extract_key(document.document_id, document.revision)
+        await self._storage.put(document.org_id, key, json.dumps(asdict(extract)).encode("utf-8", "replace"))
+
+    async def extract(self, document: IngestInput) -> Extract:
+        """What was read before the scans were recognised. Raises NotFound."""
+        key = keys.extract_key(document.document_id, document.revision)
+        found = json.loads(await self._storage.get(document.org_id, key))
+        return Extract(**(found | {"spans": [Span(**span) for span in found["spans"]]}))
 
     async def put_chunks(self, document: IngestInput, chunks: Sequence[Chunk]) -> None:
         for start in range(0, len(chunks), BATCH_PASSAGES):
@@ -35,6 +47,14 @@ class Batches:
     async def put_vectors(self, document: IngestInput, start: int, vectors: NDArray[np.float32]) -> None:
         key = keys.vectors_key(document.document_id, document.revision, start)
         await self._storage.put(document.org_id, key, vectors.astype("<f4").tobytes())
+
+    async def embedded(self, document: IngestInput, start: int) -> bool:
+        """Whether the vectors of the batch are kept already."""
+        try:
+            await self.vectors(document, start)
+        except NotFound:
+            return False
+        return True
 
     async def vectors(self, document: IngestInput, start: int) -> NDArray[np.float32]:
         """Shape (passages of the batch, 384). Raises NotFound."""

@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.tables.columns import now
-from db.tables.knowledge import Collection, Document
+from db.tables.knowledge import Collection, Document, DocumentVersion
 from domain.errors import Conflict, NotFound
 
 Cursor = tuple[datetime, UUID]
@@ -129,6 +129,7 @@ async def add_document(
     )
     statement = insert(Document).values(document.model_dump()).on_conflict_do_nothing().returning(col(Document.id))
     if (await session.exec(statement)).scalar_one_or_none() is not None:
+        await open_version(session, document)
         return Added(document, created=True, starts=True)
     known = (
         await session.exec(
@@ -137,7 +138,7 @@ async def add_document(
     ).one()
     if known.state != "failed":
         return Added(known, created=False, starts=False)
-    return Added(await _queue_again(session, known), created=False, starts=True)
+    return Added(await queue_again(session, known), created=False, starts=True)
 
 
 async def retry_document(session: AsyncSession, document_id: UUID) -> Document:
@@ -145,7 +146,31 @@ async def retry_document(session: AsyncSession, document_id: UUID) -> Document:
 
     Passages of the older revision are found until the new one is ready. Raises NotFound.
     """
-    return await _queue_again(session, await get_document(session, document_id, lock=True))
+    return await queue_again(session, await get_document(session, document_id, lock=True))
+
+
+async def cancel_document(session: AsyncSession, document_id: UUID) -> Document:
+    """Ends its ingestion as failed; the caller stops the run, which changes nothing more. What a search found
+    before it finds still. Raises NotFound, and Conflict when no ingestion is on its way.
+    """
+    document = await get_document(session, document_id, lock=True)
+    if document.state in {"ready", "failed"}:
+        raise Conflict(f"the document is {document.state}: nothing is on its way")
+    await mark_version(session, document, "failed", only="pending")
+    return await change(
+        session,
+        document,
+        revision=document.revision + 1,
+        state="failed",
+        error_code="cancelled",
+        error_detail="the ingestion was cancelled",
+    )
+
+
+async def named_document(session: AsyncSession, collection_id: UUID, filename: str) -> Document | None:
+    """The newest of that file name, if there is one."""
+    statement = select(Document).where(Document.collection_id == collection_id, Document.filename == filename)
+    return (await session.exec(statement.order_by(col(Document.created_at).desc()).limit(1))).first()
 
 
 async def get_document(session: AsyncSession, document_id: UUID, *, lock: bool = False) -> Document:
@@ -204,7 +229,34 @@ async def change(session: AsyncSession, document: Document, **values: Any) -> Do
     return document
 
 
-async def _queue_again(session: AsyncSession, document: Document) -> Document:
+async def open_version(session: AsyncSession, document: Document) -> None:
+    """Write down the document's content as its version, not found by a search yet."""
+    session.add(
+        DocumentVersion(
+            document_id=document.id,
+            number=document.version,
+            org_id=document.org_id,
+            filename=document.filename,
+            media_type=document.media_type,
+            size_bytes=document.size_bytes,
+            sha256=document.sha256,
+        )
+    )
+    await session.flush()
+
+
+async def mark_version(session: AsyncSession, document: Document, state: str, *, only: str | None = None) -> None:
+    """The state of the document's latest version; only: where it is this one now. Idempotent."""
+    mine = [col(DocumentVersion.document_id) == document.id, col(DocumentVersion.number) == document.version]
+    if only is not None:
+        mine.append(col(DocumentVersion.state) == only)
+    values = {"state": state, "media_type": document.media_type}
+    await session.exec(update(DocumentVersion).where(*mine).values(values))
+
+
+async def queue_again(session: AsyncSession, document: Document) -> Document:
+    """A new revision of the row that the caller holds, whose ingestion the caller starts."""
+    await mark_version(session, document, "pending", only="failed")
     return await change(
         session,
         document,
@@ -212,6 +264,8 @@ async def _queue_again(session: AsyncSession, document: Document) -> Document:
         state="queued",
         error_code=None,
         error_detail=None,
+        ocr_pages=0,
+        ocr_pages_done=0,
         passages_done=0,
     )
 
