@@ -1,13 +1,23 @@
 """Read a file of any known kind into one text with its headings. Run it where it may die: see `reading.py`."""
 
 import re
+from collections.abc import Callable
 from pathlib import PurePath
 
 from domain.errors import DocumentUnreadable
 from domain.knowledge import media
-from domain.knowledge.extract import Block, Content, Extract, assemble
+from domain.knowledge.encoding import decode, decode_html
+from domain.knowledge.extract import Content, Extract, assemble
+from domain.knowledge.package import Package
+from domain.knowledge.parse_docx import read_docx
+from domain.knowledge.parse_epub import read_epub
 from domain.knowledge.parse_html import read_html, read_markdown
 from domain.knowledge.parse_image import read_image
+from domain.knowledge.parse_mail import read_mail
+from domain.knowledge.parse_odf import read_odf
+from domain.knowledge.parse_pptx import read_pptx
+from domain.knowledge.parse_text import read_json, read_plain, read_separated
+from domain.knowledge.parse_xlsx import read_xlsx
 
 
 def parse(data: bytes, filename: str, claimed: str | None = None) -> Extract:
@@ -33,15 +43,26 @@ def _read(kind: str, data: bytes) -> Content:
         return read_pdf(data)
     if kind in media.IMAGES:
         return read_image(kind, data)
-    if kind == media.HTML:
-        return read_html(media.decode_html(data))
-    if kind == media.MARKDOWN:
-        return read_markdown(media.decode(data))
-    return Content("", [Block("prose", part) for part in re.split(r"\n[ \t]*\n", _lines(media.decode(data)))])
+    if kind in _PACKAGES:
+        return _PACKAGES[kind](Package(data))
+    if kind in _TEXTS:
+        return _TEXTS[kind](decode(data))
+    return read_html(decode_html(data)) if kind == media.HTML else read_mail(data)
 
 
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+_PACKAGES: dict[str, Callable[[Package], Content]] = {
+    media.DOCX: read_docx,
+    media.PPTX: read_pptx,
+    media.XLSX: read_xlsx,
+    media.ODF: read_odf,
+    media.EPUB: read_epub,
+}
+_TEXTS: dict[str, Callable[[str], Content]] = {
+    media.MARKDOWN: read_markdown,
+    media.CSV: read_separated,
+    media.JSON: read_json,
+    media.PLAIN: read_plain,
+}
 
 
 def _readable(filename: str) -> str:

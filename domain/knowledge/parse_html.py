@@ -5,17 +5,47 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from domain.knowledge.extract import Block, Content
+from domain.knowledge.html_table import Grid, span
+from domain.knowledge.table import table
 
 _SKIPPED = {"script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "select", "button", "canvas"}
 _ENDS_PARAGRAPH = {
-    *("p", "div", "section", "article", "main", "aside", "header", "footer", "dl", "dd", "dt", "table"),
-    *("blockquote", "figure", "figcaption", "hr", "form", "fieldset", "details", "summary", "body", "address"),
+    *("p", "div", "section", "article", "main", "aside", "header", "footer", "dt", "dd", "table"),
+    *(
+        "blockquote",
+        "figure",
+        "figcaption",
+        "hr",
+        "form",
+        "tr",
+        "td",
+        "th",
+        "fieldset",
+        "details",
+        "summary",
+        "body",
+        "address",
+    ),
 }
-_CLOSED = {"div", "section", "span", "aside", "form"}  # always written with an end tag, so `hidden` has an end
-_LISTS = {"ul", "ol", "menu"}
+_CLOSED = {
+    "div",
+    "section",
+    "span",
+    "aside",
+    "form",
+    "pre",
+    "table",
+    "ul",
+    "ol",
+    "article",
+}  # always written with an end tag, so `hidden` has an end
+_LISTS = {"ul", "ol", "menu", "dl"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_EMPTY_ITEM = re.compile(r"(\n(?:-|\d+\.) )\s*\n")  # a paragraph inside an item starts on the item's line
+_DEFINITIONS = {"dt", "dd"}
+_MARKERS = ("- ", *(f"{digit}" for digit in range(10)))
+
+_EMPTY_ITEM = re.compile(r"(\n *(?:-|\d+\.) )\s*\n")  # a paragraph inside an item starts on the item's line
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title\s*:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE | re.IGNORECASE)
 
@@ -56,37 +86,48 @@ class _Reader(HTMLParser):
         self._in_pre = False
         self._heading = 0
         self._lists: list[int | None] = []  # the number of the last item, None where items have bullets
-        self._rows: list[list[str]] | None = None
+        self._tables: list[Grid | None] = []  # those that are open, None for one that only places things
+
+    @property
+    def _grid(self) -> Grid | None:
+        return self._tables[-1] if self._tables else None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        hidden = tag in _SKIPPED or (tag in _CLOSED and any(name == "hidden" for name, _ in attrs))
+        given = dict(attrs)
+        hidden = tag in _SKIPPED or (tag in _CLOSED and "hidden" in given)
         if tag not in _VOID and (hidden or self._skipping):
             self._skipping.append(tag)
+        elif self._skipping:
+            return
         elif tag == "title":
             self._in_title = True
         elif tag == "br":
             self._text.append("\n")
-        elif self._rows is not None and tag in {"td", "th", "tr"}:
-            self._start_cell(self._rows, tag)
+        elif tag == "img":
+            self._text.append(f" {given.get('alt') or ''} ")
+        elif self._grid is not None and tag in {"td", "th", "tr"}:
+            self._start_cell(self._grid, tag, given)
         elif tag == "li":
             self._start_item()
         else:
-            self._start_block(tag)
+            self._start_block(tag, given)
 
-    def _start_block(self, tag: str) -> None:
+    def _start_block(self, tag: str, given: dict[str, str | None]) -> None:
         if tag == "table":
-            self.flush()
-            self._rows = []
-        elif tag in _HEADINGS:
+            self._start_table(given)
+        elif tag in _HEADINGS and self._grid is None:
             self.flush()
             self._heading, self._lists = _HEADINGS[tag], []
         elif tag == "pre":
-            self.flush()
-            self._in_pre = True
+            if self._grid is None:
+                self.flush()
+                self._in_pre = True
         elif tag in _LISTS:
             self._end_paragraph()
-            self._lists.append(0 if tag == "ol" else None)
-        elif tag in _ENDS_PARAGRAPH:
+            self._lists.append(_start(given) - 1 if tag == "ol" else None)
+        elif tag in _DEFINITIONS and self._grid is None and not self._heading:
+            self._text.append("\n" + "  " * (len(self._lists) - 1) + ("- " if tag == "dd" else ""))
+        elif tag in _ENDS_PARAGRAPH or tag in _HEADINGS:
             self._end_paragraph()
 
     def handle_endtag(self, tag: str) -> None:
@@ -95,18 +136,19 @@ class _Reader(HTMLParser):
                 del self._skipping[len(self._skipping) - 1 - self._skipping[::-1].index(tag) :]
         elif tag == "title":
             self._in_title = False
-        elif tag == "table" and self._rows is not None:
-            self._end_cell()
-            self._end_table(self._rows)
-        elif tag in _HEADINGS:
+        elif tag == "table" and self._tables:
+            self._end_table()
+        elif tag == "caption":
+            self._end_caption()
+        elif tag in _HEADINGS and self._grid is None:
             self.flush()
-        elif tag == "pre":
+        elif tag == "pre" and self._in_pre:
             self.flush()
             self._in_pre = False
         elif tag in _LISTS:
             self._lists = self._lists[:-1]
             self._end_paragraph()
-        elif tag in _ENDS_PARAGRAPH:
+        elif tag in _ENDS_PARAGRAPH or tag in _HEADINGS:
             self._end_paragraph()
 
     def handle_data(self, data: str) -> None:
@@ -127,13 +169,13 @@ class _Reader(HTMLParser):
         elif self._in_pre:
             self.blocks.append(Block("code", text))
         else:
-            lines = (" ".join(line.split()) for line in _EMPTY_ITEM.sub(r"\1", text).split("\n"))
+            lines = (_inner_spaces(line) for line in _EMPTY_ITEM.sub(r"\1", text).split("\n"))
             self.blocks.append(Block("prose", "\n".join(filter(None, lines))))
 
     def _end_paragraph(self) -> None:
         if self._in_pre or self._heading:
             return
-        if self._rows is not None:
+        if self._grid is not None:
             self._text.append(" ")
         elif self._lists:
             # A list stays one block, so that its items are found together.
@@ -142,30 +184,60 @@ class _Reader(HTMLParser):
             self.flush()
 
     def _start_item(self) -> None:
-        if self._rows is not None:
-            self._text.append(" ")
-            return
         number = self._lists[-1] if self._lists else None
-        if number is None:
-            self._text.append("\n- ")
-        else:
+        marker = "-"
+        if number is not None:
             self._lists[-1] = number + 1
-            self._text.append(f"\n{number + 1}. ")
+            marker = f"{number + 1}."
+        indent = "  " * (len(self._lists) - 1)
+        self._text.append(f" {marker} " if self._grid is not None else f"\n{indent}{marker} ")
 
-    def _start_cell(self, rows: list[list[str]], tag: str) -> None:
-        self._end_cell()
-        if tag == "tr" or not rows:
-            rows.append([])
+    def _start_table(self, given: dict[str, str | None]) -> None:
+        if self._grid is None:
+            self.flush()
+        else:
+            # A table around a table places it on the page, as those of mails do: what is in it stands by itself.
+            self._cut_table()
+        self._tables.append(None if given.get("role") == "presentation" else Grid())
 
-    def _end_cell(self) -> None:
-        text = _one_line("".join(self._text))
+    def _start_cell(self, grid: Grid, tag: str, given: dict[str, str | None]) -> None:
+        grid.end_cell("".join(self._text))
         self._text = []
-        if self._rows and text:
-            self._rows[-1].append(text)
+        if tag == "tr":
+            grid.start_row()
+        else:
+            grid.start_cell(span(given, "colspan"), span(given, "rowspan"))
 
-    def _end_table(self, rows: list[list[str]]) -> None:
-        self._rows = None
-        self.blocks.append(Block("code", "\n".join(" | ".join(row) for row in rows if row)))
+    def _end_table(self) -> None:
+        self._cut_table()
+        self._tables.pop()
+
+    def _cut_table(self) -> None:
+        grid = self._grid
+        if grid is None:
+            self.flush()
+            return
+        rest = grid.end_cell("".join(self._text))
+        self._text = []
+        self.blocks += [*table(grid.rows), Block("prose", rest)]
+        grid.rows = []
+
+    def _end_caption(self) -> None:
+        self.blocks.append(Block("prose", _one_line("".join(self._text))))
+        self._text = []
+
+
+def _start(given: dict[str, str | None]) -> int:
+    number = given.get("start") or "1"
+    return int(number) if number.isdecimal() and len(number) < 10 else 1
+
+
+def _inner_spaces(line: str) -> str:
+    """A line with its indentation and single spaces."""
+    text = " ".join(line.split())
+    if not text:
+        return ""
+    return line[: len(line) - len(line.lstrip())] + text if text.startswith(_MARKERS) or line.startswith("  ") else text
 
 
 def _one_line(text: str) -> str:

@@ -46,6 +46,8 @@ def _answer(order: dict[str, str], data: bytes) -> dict[str, object]:
         chunks = chunk(extract, UUID(order["document_id"]))
     except DocumentUnreadable as error:
         return {"unreadable": error.detail}
+    except RecursionError:
+        return {"unreadable": "the file is nested too deeply"}
     except (MemoryError, AssertionError):
         raise
     except Exception as error:  # noqa: BLE001 (a broken file takes parsers anywhere; that is what this process is for)

@@ -49,7 +49,7 @@ def test_markdown_keeps_headings_lists_tables_and_code_and_loses_its_marks() -> 
     assert headings(extract) == [(1, "Refunds"), (2, "Exceptions")]
     assert "within 30 days, see the form." in extract.text
     assert "1. Gift cards\n2. Sale items" in extract.text
-    assert "Country | Days\nNorway | 60" in extract.text
+    assert "| Country | Days |\n| - | - |\n| Norway | 60 |" in extract.text
     assert "refund --all" in extract.text
 
 
