@@ -48,7 +48,7 @@ _ACTIVITIES_AT_ONCE = {queues.TURNS: 500, queues.INGEST: 4}
 def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> list[Callable[..., Any]]:
     database, knowledge = resources.database, resources.knowledge
     versions = AgentVersions(database)
-    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge)
+    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge, resources.providers)
     persist = Persist(database, versions, resources.metrics)
     reply = ReplyStep(database, log, versions, knowledge, resources.providers, resources.telemetry, resources.metrics)
     return [

@@ -34,8 +34,8 @@ class Persist:
     @domain_errors()
     async def fail(self, input: FailInput) -> Persisted:
         """End a turn that could not be answered; exactly once, as `persist`. Opens it if nobody could."""
-        number = await turn_store.begin(self._database, input.ref, input.messages)
-        ending = ending_store.explained(input, number, explanation(input.code))
+        begun = await turn_store.begin(self._database, input.ref, input.messages)
+        ending = ending_store.explained(input, begun.number, explanation(input.code))
         ended = await ending_store.end(self._database, input.ref, ending)
         self._count("failed", ended)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)

@@ -7,6 +7,7 @@ processor time whatever it does (docs/decisions/0006).
 import asyncio
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import TypeVar
 
 from temporalio import activity
@@ -16,11 +17,12 @@ from activities.errors import domain_errors
 from activities.retrieve import Retrieve
 from activities.route import RouteStep
 from contracts import failures
-from contracts.turn import Prepared, PrepareInput, StepTiming
+from contracts.turn import Prepared, PrepareInput, Rewrite, StepTiming
 from db.engine import Database
 from domain.agents.version_store import AgentVersions
 from domain.conversations import turn_store
 from domain.errors import DomainError
+from domain.knowledge.rewrite import HISTORY_CHARS, HISTORY_MESSAGES, Line
 from runtime.metrics import Metrics, Step
 
 Result = TypeVar("Result")
@@ -46,12 +48,36 @@ class Prepare:
         """Idempotent by message and turn id. Readers see the messages as soon as they are stored."""
         ref, timings = input.ref, list[StepTiming]()
         config = await self._versions.config(ref.org_id, ref.agent_version_id)
-        number, (route, checked), retrieval = await asyncio.gather(
-            self._timed("begin", turn_store.begin(self._database, ref, input.messages), timings),
+        begun = asyncio.ensure_future(self._timed("begin", self._begin(input), timings))
+        retrieve = self._retrieve.retrieve(ref, config, input.text, partial(_said_before, begun))
+        opened, (route, checked), retrieval = await asyncio.gather(
+            begun,
             self._timed("route", _not_for_ever(self._route.route(ref, config, input.text)), timings),
-            self._timed("retrieve", _not_for_ever(self._retrieve.retrieve(ref, config, input.text)), timings),
+            self._timed("retrieve", _not_for_ever(retrieve), timings),
         )
-        return Prepared(number=number, route=route, checked=checked, retrieval=retrieval, timings=timings)
+        if retrieval.rewrite is not None and retrieval.rewrite.by == "model":
+            self._count(retrieval.rewrite)
+        return Prepared(number=opened.number, route=route, checked=checked, retrieval=retrieval, timings=timings)
+
+    async def _begin(self, input: PrepareInput) -> turn_store.Begun:
+        return await turn_store.begin(
+            self._database,
+            input.ref,
+            input.messages,
+            history_messages=HISTORY_MESSAGES,
+            history_chars=HISTORY_CHARS,
+        )
+
+    def _count(self, rewrite: Rewrite) -> None:
+        usage = rewrite.usage
+        self._metrics.model_call(
+            rewrite.provider or "",
+            rewrite.model or "",
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            cost_micros=rewrite.cost_micros,
+        )
 
     async def _timed(self, step: Step, work: Awaitable[Result], timings: list[StepTiming]) -> Result:
         started = time.perf_counter()
@@ -60,6 +86,14 @@ class Prepare:
         self._metrics.step(step, seconds)
         timings.append(StepTiming(step=step, milliseconds=seconds * 1000))
         return result
+
+
+async def _said_before(begun: "asyncio.Future[turn_store.Begun]") -> list[Line]:
+    """Nothing when the turn could not be opened: that failure is told by who opens it."""
+    await asyncio.wait([begun])
+    if begun.cancelled() or begun.exception() is not None:
+        return []
+    return [Line("user" if line.role == "user" else "assistant", line.text) for line in begun.result().history]
 
 
 async def _not_for_ever(step: Awaitable[Result]) -> Result:

@@ -101,6 +101,7 @@ class ReplyStep:
             tool_results=input.tool_results,
             said=input.said,
             language=input.route.language,
+            searched=input.searched,
         )
         request = build_request(
             config,

@@ -1,28 +1,71 @@
-"""Retrieve: the passages that may answer the message, best first."""
+"""Retrieve: the passages that may answer the message, best first; a follow-up is searched as what it means."""
 
-from contracts.turn import PassageRef, Retrieval, TurnRef
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from contracts.turn import PassageRef, Retrieval, Rewrite, TurnRef
 from domain.agents.config import AgentConfig
+from domain.knowledge.passage import Passage
+from domain.knowledge.rewrite import Line, Rewriter, RuleRewriter
 from domain.knowledge.search import Knowledge
+from domain.llm.providers import Providers
+from domain.llm.rewrite import ModelRewriter
+
+History = Callable[[], Awaitable[Sequence[Line]]]
+"""Waits for the messages before this turn, oldest first."""
 
 
 class Retrieve:
-    def __init__(self, knowledge: Knowledge) -> None:
+    def __init__(self, knowledge: Knowledge, providers: Providers) -> None:
         self._knowledge = knowledge
+        self._providers = providers
 
-    async def retrieve(self, ref: TurnRef, config: AgentConfig, text: str) -> Retrieval:
-        """Changes nothing. An agent without collections finds nothing."""
+    async def retrieve(self, ref: TurnRef, config: AgentConfig, text: str, history: History) -> Retrieval:
+        """Changes nothing. An agent without collections finds nothing.
+
+        The text is searched for while the history is on its way: most messages stand alone.
+        """
         if not config.collections:
             return Retrieval()
-        found = await self._knowledge.search(
-            ref.org_id,
+        plain = asyncio.ensure_future(self._search(ref.org_id, config, text))
+        try:
+            rewrite = await self._rewrite(config, text, history)
+            found = await (plain if rewrite is None else self._search(ref.org_id, config, rewrite.query))
+        finally:
+            await _drop(plain)
+        return Retrieval(
+            passages=[
+                PassageRef(collection_id=p.collection_id, document_id=p.document_id, passage_id=p.id, score=p.score)
+                for p in found
+            ],
+            rewrite=rewrite,
+        )
+
+    async def _rewrite(self, config: AgentConfig, text: str, history: History) -> Rewrite | None:
+        if config.retrieval.rewrite == "off":
+            return None
+        return await self._rewriter(config).rewrite(text, await history())
+
+    def _rewriter(self, config: AgentConfig) -> Rewriter:
+        if config.retrieval.rewrite == "rules":
+            return RuleRewriter()
+        provider, model = self._providers.choose(config.model)
+        return RuleRewriter() if provider.name == "extractive" else ModelRewriter(provider, model, RuleRewriter())
+
+    async def _search(self, org_id: UUID, config: AgentConfig, text: str) -> list[Passage]:
+        return await self._knowledge.search(
+            org_id,
             config.collections,
             text,
             limit=config.retrieval.limit,
             min_score=config.retrieval.min_score,
         )
-        return Retrieval(
-            passages=[
-                PassageRef(collection_id=p.collection_id, document_id=p.document_id, passage_id=p.id, score=p.score)
-                for p in found
-            ]
-        )
+
+
+async def _drop(search: "asyncio.Future[list[Passage]]") -> None:
+    """End a search whose answer nobody wants, or that is done."""
+    search.cancel()
+    await asyncio.wait([search])
+    if not search.cancelled():
+        search.exception()

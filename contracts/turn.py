@@ -63,8 +63,32 @@ class PassageRef(Contract):
     score: float
 
 
+class Usage(Contract):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+class Rewrite(Contract):
+    """A follow-up as a question that can be searched alone. The model's part is empty when rules wrote it.
+
+    reasons: why the message could not be searched alone (points_back, goes_on, few_words).
+    """
+
+    query: str
+    by: Literal["rules", "model"]
+    reasons: list[str] = Field(default_factory=list)
+    provider: str | None = None
+    model: str | None = None
+    usage: Usage = Usage()
+    cost_micros: int = 0
+
+
 class Retrieval(Contract):
+    """rewrite: what was searched for, when that is not the message itself."""
+
     passages: list[PassageRef] = Field(default_factory=list)
+    rewrite: Rewrite | None = None
 
 
 class StepTiming(Contract):
@@ -90,12 +114,6 @@ class Prepared(Contract):
     timings: list[StepTiming] = Field(default_factory=list)
 
 
-class Usage(Contract):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-
-
 class ToolCall(Contract):
     """A tool call the model asked for. key is unique in the turn and names it in the ledger."""
 
@@ -113,7 +131,10 @@ class ToolResult(Contract):
 
 
 class ReplyInput(Contract):
-    """One model call. `said` is the text of earlier calls of this turn; the new text goes after it."""
+    """One model call. `said` is the text of earlier calls of this turn; the new text goes after it.
+
+    searched: the text as a question that stands alone, when it did not.
+    """
 
     ref: TurnRef
     number: int
@@ -124,6 +145,7 @@ class ReplyInput(Contract):
     tool_results: list[ToolResult] = Field(default_factory=list)
     said: str = ""
     tools_allowed: bool = True
+    searched: str | None = None
 
 
 class Reply(Contract):
@@ -151,7 +173,8 @@ class ActInput(Contract):
 class PersistInput(Contract):
     """Everything that one transaction writes at the end of a turn, once the guard has seen the whole text.
 
-    question is what the customer said: what it holds may be said back.
+    question is what the customer said: what it holds may be said back. best: of the passages found, when the
+    agent searched and found any; it and `rewrite` say why a question was answered or not.
     """
 
     ref: TurnRef
@@ -163,6 +186,8 @@ class PersistInput(Contract):
     calls: list[Reply] = Field(default_factory=list)
     tool_results: list[ToolResult] = Field(default_factory=list)
     timings: list[StepTiming] = Field(default_factory=list)
+    best: PassageRef | None = None
+    rewrite: Rewrite | None = None
 
 
 class FailInput(Contract):

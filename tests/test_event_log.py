@@ -20,7 +20,7 @@ from tests.rows import make_conversation
 
 async def begin(database: Database, ref: TurnRef, *texts: str) -> int:
     messages = [IncomingMessage(id=uuid4(), text=text) for text in texts or ("hello",)]
-    return await turn_store.begin(database, ref, messages)
+    return (await turn_store.begin(database, ref, messages)).number
 
 
 async def take_floor(database: Database, ref: TurnRef, right: int, step: int = 1) -> turn_store.Floor:

@@ -149,6 +149,7 @@ class Turn:
                 tool_results=self._results,
                 said=said,
                 tools_allowed=len(self._calls) < MAX_CALLS - 1,
+                searched=self._searched(),
             ),
             summary=f"reply from {len(self._retrieval.passages)} passages, call {len(self._calls) + 1}",
             **options.REPLY,
@@ -204,6 +205,8 @@ class Turn:
                 calls=self._calls,
                 tool_results=self._results,
                 timings=self._timings,
+                best=self._retrieval.passages[0] if self._retrieval.passages else None,
+                rewrite=self._retrieval.rewrite,
             ),
             "guard, then store answer, citations, usage and events",
         )
@@ -224,6 +227,11 @@ class Turn:
         if self._checked.action == "redact" and self._checked.text is not None:
             return self._checked.text
         return self._text()
+
+    def _searched(self) -> str | None:
+        """What the guard took out of a message must not come back by its rewriting."""
+        rewrite = self._retrieval.rewrite
+        return None if rewrite is None or self._checked.action == "redact" else rewrite.query
 
     def _time(self, step: str, started: float) -> None:
         self._timings.append(StepTiming(step=step, milliseconds=(workflow.time() - started) * 1000))

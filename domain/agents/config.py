@@ -73,8 +73,11 @@ class Guardrails(ConfigPart):
 
 
 class RetrievalSettings(ConfigPart):
+    """rewrite: how a follow-up becomes a question that can be searched alone; `model` asks the agent's model."""
+
     limit: Annotated[int, Field(ge=1, le=20)] = 6
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
+    rewrite: Literal["off", "rules", "model"] = "rules"
 
 
 class AgentConfig(ConfigPart):

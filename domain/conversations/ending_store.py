@@ -46,13 +46,16 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
         "guarded": guarded.model_dump(mode="json", exclude={"text"}),
         "timings_ms": timings,
     }
+    if input.rewrite is not None:
+        record["rewrite"] = input.rewrite.model_dump(mode="json", exclude_none=True)
+    paid = [*calls, *([input.rewrite] if input.rewrite else [])]
     closing = {
         "usage": {
-            "input_tokens": sum(c.usage.input_tokens for c in calls),
-            "output_tokens": sum(c.usage.output_tokens for c in calls),
-            "cached_tokens": sum(c.usage.cached_tokens for c in calls),
+            "input_tokens": sum(c.usage.input_tokens for c in paid),
+            "output_tokens": sum(c.usage.output_tokens for c in paid),
+            "cached_tokens": sum(c.usage.cached_tokens for c in paid),
         },
-        "cost_micros": sum(c.cost_micros for c in calls),
+        "cost_micros": sum(c.cost_micros for c in paid),
         "provider": calls[-1].provider if calls else None,
         "model": calls[-1].model if calls else None,
         "finish": calls[-1].finish if calls else "refused",

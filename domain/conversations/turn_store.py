@@ -37,13 +37,28 @@ class Floor:
     shown: str
 
 
-async def begin(database: Database, ref: TurnRef, messages: Sequence[IncomingMessage]) -> int:
-    """Store the customer's messages and open the turn; returns its number in the conversation, 1 and up.
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """number: of the turn in its conversation, 1 and up. history: the messages before it, oldest first."""
+
+    number: int
+    history: list[SpokenLine]
+
+
+async def begin(
+    database: Database,
+    ref: TurnRef,
+    messages: Sequence[IncomingMessage],
+    *,
+    history_messages: int = 0,
+    history_chars: int = 0,
+) -> Begun:
+    """Store the customer's messages and open the turn, and read the last messages before it, cut to a length.
 
     Called again with more messages when a burst joins the turn. Raises NotFound.
     """
-    number = await database.pool.fetchval(
-        "SELECT begin_turn($1, $2, $3, $4, $5, $6, $7)",
+    begun = await database.pool.fetchrow(
+        "SELECT number, history FROM begin_turn_with_history($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         ref.org_id,
         ref.conversation_id,
         ref.turn_id,
@@ -51,10 +66,12 @@ async def begin(database: Database, ref: TurnRef, messages: Sequence[IncomingMes
         [m.id for m in messages],
         [m.text for m in messages],
         [m.client_key for m in messages],
+        history_messages,
+        history_chars,
     )
-    if number is None:
+    if begun is None or begun["number"] is None:
         raise NotFound("no such conversation")
-    return int(number)
+    return Begun(begun["number"], [SpokenLine(line["role"], line["text"]) for line in begun["history"]])
 
 
 async def take_floor(

@@ -16,7 +16,10 @@ _FENCE = (
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What this turn knows. `said` is the text of earlier model calls of this turn."""
+    """What this turn knows. `said` is the text of earlier model calls of this turn.
+
+    searched: the text as a question that stands alone, for a model that does not read the history.
+    """
 
     text: str
     history: Sequence[ChatMessage] = ()
@@ -24,6 +27,7 @@ class Exchange:
     tool_results: Sequence[ToolResult] = ()
     said: str = ""
     language: str = "en"
+    searched: str | None = None
 
 
 def build_request(
@@ -45,7 +49,7 @@ def build_request(
         temperature=config.model.temperature,
         max_output_tokens=config.model.max_output_tokens,
         prefix=prefix,
-        question=exchange.text,
+        question=exchange.searched or exchange.text,
         passages=tuple(exchange.passages),
         language=exchange.language,
         script=config.model.script,

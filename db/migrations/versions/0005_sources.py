@@ -57,8 +57,10 @@ CREATE TABLE source_items (
     # A digest, as a key may be longer than an index takes.
     "CREATE UNIQUE INDEX source_items_key ON source_items (source_id, md5(key))",
     "CREATE INDEX source_items_page ON source_items (source_id, created_at DESC, id DESC)",
-    "CREATE INDEX source_items_frontier ON source_items (source_id, run, depth, created_at, id) "
-    "WHERE state = 'waiting'",
+    (
+        "CREATE INDEX source_items_frontier ON source_items (source_id, run, depth, created_at, id) "
+        "WHERE state = 'waiting'"
+    ),
     "CREATE INDEX source_items_document ON source_items (document_id)",
 )
 TENANT_TABLES = ("sources", "source_items")
