@@ -15,12 +15,14 @@ from activities.ingest import IngestActivities
 from activities.interrupt import Interrupt
 from activities.persist import Persist
 from activities.prepare import Prepare
+from activities.recognise import RecogniseActivities
 from activities.reply import ReplyStep
 from activities.retrieve import Retrieve
 from activities.route import RouteStep
 from contracts import options, queues
 from domain.agents.version_store import AgentVersions
 from domain.conversations.log import EventLog
+from domain.knowledge.ocr import Ocr
 from domain.routing.router import Router
 from domain.tools.call import ToolCaller
 from domain.tools.http_tool import ToolClient
@@ -48,7 +50,7 @@ _ACTIVITIES_AT_ONCE = {queues.TURNS: 500, queues.INGEST: 4}
 def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> list[Callable[..., Any]]:
     database, knowledge = resources.database, resources.knowledge
     versions = AgentVersions(database)
-    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge, resources.providers)
+    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge)
     persist = Persist(database, versions, resources.metrics)
     reply = ReplyStep(database, log, versions, knowledge, resources.providers, resources.telemetry, resources.metrics)
     return [
@@ -63,8 +65,17 @@ def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> l
 
 
 def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
-    ingest = IngestActivities(resources.database, resources.storage, resources.knowledge)
-    return [ingest.parse_document, ingest.index_batch, ingest.finish_ingest, ingest.fail_ingest]
+    database, storage, metrics = resources.database, resources.storage, resources.metrics
+    ingest = IngestActivities(database, storage, resources.knowledge, metrics)
+    recognise = RecogniseActivities(database, storage, Ocr.found_here(), metrics)
+    return [
+        ingest.parse_document,
+        recognise.recognise_pages,
+        recognise.chunk_document,
+        ingest.index_batch,
+        ingest.finish_ingest,
+        ingest.fail_ingest,
+    ]
 
 
 def worker(client: Client, resources: Resources, queue: str, activities: Sequence[Callable[..., Any]]) -> Worker:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 from temporalio import activity
 
@@ -16,30 +15,16 @@ from domain.errors import DocumentUnreadable
 from domain.knowledge import page_store, progress
 from domain.knowledge.chunk import chunk
 from domain.knowledge.extract import Extract, with_recognised
+from domain.knowledge.ocr import Ocr
 from domain.knowledge.recognised import RecognisedPage, RecognisedPages
 from domain.knowledge.storage import Storage, extracted_key
 from runtime.metrics import Metrics
 
 
-class _Page(Protocol):
-    @property
-    def page(self) -> int: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def confidence(self) -> float | None: ...
-
-
-class PageReader(Protocol):
-    """What recognises text, as `domain.knowledge.ocr.Ocr` does. Raises DocumentUnreadable."""
-
-    async def read(self, data: bytes, media_type: str, pages: Sequence[int]) -> Sequence[_Page]: ...
-
-
 class RecogniseActivities:
     """Each step is idempotent, and a step of an older revision changes nothing: it ends as `superseded`."""
 
-    def __init__(self, database: Database, storage: Storage, ocr: PageReader, metrics: Metrics | None = None) -> None:
+    def __init__(self, database: Database, storage: Storage, ocr: Ocr, metrics: Metrics | None = None) -> None:
         self._database = database
         self._storage = storage
         self._ocr = ocr
@@ -86,20 +71,28 @@ class RecogniseActivities:
     async def _recognise(self, input: IngestInput, document: Document, pages: Sequence[int]) -> int:
         """How many of the pages could be read."""
         original = await self._run.original(document)
-        read = 0
-        for page in pages:
-            try:
-                [found] = await self._ocr.read(original, document.media_type, [page])
-            except DocumentUnreadable as error:
-                async with self._database.session(input.org_id) as session:
-                    await progress.unreadable(session, document.id, input.revision, page, error.detail)
-                continue
-            recognised = RecognisedPage(page, found.text, found.confidence)
-            await self._pages.keep(input.org_id, document.id, document.sha256, recognised)
-            async with self._database.session(input.org_id) as session:
-                await progress.recognised(session, document.id, input.revision, [recognised])
-            read += 1
+        left, read = set(pages), 0
+        try:
+            async for found in self._ocr.stream(original, document.media_type, pages):
+                left.discard(found.page)
+                if found.error is None:
+                    await self._keep(input, document, RecognisedPage(found.page, found.text, found.confidence))
+                    read += 1
+                else:
+                    await self._lose(input, [found.page], found.error)
+        except DocumentUnreadable as error:  # of all pages that are left; there may be text on others
+            await self._lose(input, sorted(left), error.detail)
         return read
+
+    async def _keep(self, input: IngestInput, document: Document, page: RecognisedPage) -> None:
+        await self._pages.keep(input.org_id, document.id, document.sha256, page)
+        async with self._database.session(input.org_id) as session:
+            await progress.recognised(session, document.id, input.revision, [page])
+
+    async def _lose(self, input: IngestInput, pages: Sequence[int], why: str) -> None:
+        async with self._database.session(input.org_id) as session:
+            for page in pages:
+                await progress.unreadable(session, input.document_id, input.revision, page, why)
 
     async def _whole(self, document: Document, extract: Extract) -> Extract:
         kept = await self._pages.kept(document.org_id, document.id, document.sha256, extract.scans)
