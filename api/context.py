@@ -18,7 +18,7 @@ from api import openai_errors, problems
 from runtime.metrics import Metrics
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_UPLOAD = re.compile(r"/v1/collections/[^/]+/documents")
+_UPLOAD = re.compile(r"POST /v1/collections/[^/]+/documents|PUT /v1/documents/[^/]+/content")
 _MULTIPART_BYTES = 100_000
 """What the multipart envelope and its other fields may add to a file."""
 
@@ -80,7 +80,7 @@ class RequestContext:
         if scope["type"] != "http":
             return receive
         limit = self._max_body_bytes
-        if scope["method"] == "POST" and _UPLOAD.fullmatch(scope["path"]):
+        if _UPLOAD.fullmatch(f"{scope['method']} {scope['path']}"):
             limit = self._max_upload_bytes + _MULTIPART_BYTES
         given = headers.get("content-length", "")
         declared = int(given[:20]) if given.isascii() and given.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""Workflows that a request starts once its rows are committed. Starting one twice is starting it once."""
+"""Workflows that a request starts or stops once its rows are committed. Doing it twice is doing it once."""
 
 from typing import Annotated, Literal
 
@@ -19,6 +19,13 @@ class StartIngest(Contract):
     input: IngestInput
 
 
+class StopIngest(Contract):
+    """input is of the revision that the cancellation made: its document must still be at it."""
+
+    kind: Literal["stop_ingest"] = "stop_ingest"
+    input: IngestInput
+
+
 class StartTurn(Contract):
     kind: Literal["turn"] = "turn"
     input: OneShotInput
@@ -29,8 +36,8 @@ class StartConversation(Contract):
     input: ConversationInput
 
 
-Start = Annotated[StartIngest | StartTurn | StartConversation, Field(discriminator="kind")]
-_READER: TypeAdapter[StartIngest | StartTurn | StartConversation] = TypeAdapter(Start)
+Start = Annotated[StartIngest | StopIngest | StartTurn | StartConversation, Field(discriminator="kind")]
+_READER: TypeAdapter[StartIngest | StopIngest | StartTurn | StartConversation] = TypeAdapter(Start)
 
 
 def dump(start: Start) -> str:
@@ -54,5 +61,9 @@ async def begin(resources: ApiResources, principal: Principal, start: Start) -> 
             document = await store.get_document(session, start.input.document_id)
         except NotFound:  # deleted since: nothing is left to ingest
             return
-    if document.state == "queued" and document.revision == start.input.revision:
-        await resources.temporal.start_ingest(start.input, document.filename)
+    if document.revision != start.input.revision:  # a later request has taken over
+        return
+    if isinstance(start, StopIngest):
+        await resources.temporal.stop_ingest(document.id)
+    elif document.state == "queued":
+        await resources.temporal.start_ingest(start.input, document.filename, document.size_bytes)

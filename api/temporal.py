@@ -5,7 +5,7 @@ Not for reading rows: what a run has done is in Postgres.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +45,7 @@ from contracts.conversation import (
     PostMessage,
 )
 from contracts.ingest import IngestInput, IngestState
-from contracts.options import TASK_TIMEOUT
+from contracts.options import TASK_TIMEOUT, ingest_priority
 from contracts.turn import IncomingMessage, OneShotInput
 from domain.errors import Conflict, ConversationIsClosed, DomainError, InboxFull, Invalid, NotFound, TooLarge
 from workflows.conversation import ConversationWorkflow
@@ -179,7 +179,7 @@ class Temporal:
                 return run_id
         return run_id
 
-    async def start_ingest(self, input: IngestInput, filename: str) -> str:
+    async def start_ingest(self, input: IngestInput, filename: str, size_bytes: int) -> str:
         """A later revision takes the place of a run of an earlier one. Returns the run's id."""
         run_id = ids.ingest_workflow_id(input.document_id)
         policy = WorkflowIDConflictPolicy.USE_EXISTING
@@ -192,9 +192,17 @@ class Temporal:
                 id=run_id,
                 task_queue=queues.INGEST,
                 id_conflict_policy=policy,
-                **_common(input.org_id, f"Ingest {filename[:100]}, revision {input.revision}"),
+                **_common(input.org_id, f"Ingest {filename[:100]}, revision {input.revision}")
+                | {"priority": ingest_priority(input.org_id, size_bytes)},
             )
         return run_id
+
+    async def stop_ingest(self, document_id: UUID) -> None:
+        """Asks its run to stop, if there is one. Idempotent."""
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(ids.ingest_workflow_id(document_id))
+        with suppress(NotFound):
+            async with _answers():
+                await handle.cancel(rpc_timeout=_RPC_TIMEOUT)
 
     async def runs(
         self, org_id: UUID, *, workflow: str | None, status: str | None, limit: int, token: bytes | None
@@ -272,7 +280,7 @@ def _common(org_id: UUID, summary: str, agent_version_id: UUID | None = None) ->
         "task_timeout": TASK_TIMEOUT,
         "search_attributes": TypedSearchAttributes(attributes),
         "static_summary": summary,
-        # One organisation's flood must not starve the others, once the server shares queues fairly.
+        # One organisation's flood must not starve the others: the server takes tasks of each key in turn.
         "priority": Priority(fairness_key=org_id.hex),
     }
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -13,14 +14,15 @@ from pydantic import BaseModel
 from api.dependencies import Reading, Resources, needs
 from api.mutation import MutationRoute, Unit, Work
 from api.pagination import Cursor, Limit, Page, cursor_of, page_after, page_of
+from api.resources import ApiResources
 from api.responses import errors
-from api.starts import StartIngest
+from api.starts import StartIngest, StopIngest
 from api.texts import KeepableText
 from contracts.ingest import IngestInput
-from db.tables.knowledge import Document
+from db.tables.knowledge import Document, DocumentVersion
 from domain.auth.principal import Principal
 from domain.errors import Invalid, TooLarge
-from domain.knowledge import media, store
+from domain.knowledge import media, store, version_store
 from domain.knowledge.storage import original_key
 
 router = APIRouter(prefix="/v1", tags=["documents"])
@@ -28,14 +30,15 @@ changes = APIRouter(prefix="/v1", tags=["documents"], route_class=MutationRoute)
 
 Reader = Annotated[Principal, needs("documents:read")]
 Writer = Annotated[Principal, needs("documents:write")]
-State = Literal["queued", "parsing", "indexing", "ready", "failed"]
+State = Literal["queued", "parsing", "ocr", "indexing", "ready", "failed"]
 _NAME_CHARS = 255
 
 
 class DocumentOut(BaseModel):
     """passages_done of passages are embedded so far; all become searchable at once, when it is ready.
 
-    A failed document says why in error_detail.
+    ocr_pages_done of ocr_pages are recognised so far. A failed document says why in error_detail; what an earlier
+    revision made searchable stays. version counts its contents, revision the runs of its ingestion.
     """
 
     id: UUID
@@ -46,48 +49,81 @@ class DocumentOut(BaseModel):
     size_bytes: int
     sha256: str
     revision: int
+    version: int
     state: State
     error_code: str | None
     error_detail: str | None
     pages: int
+    ocr_pages: int
+    ocr_pages_done: int
     passages: int
     passages_done: int
     created_at: datetime
     updated_at: datetime
 
 
-@changes.post("/collections/{collection_id}/documents", status_code=202, responses=errors(400, 404, 413))
-async def upload_document(
-    principal: Writer,
-    work: Work,
-    resources: Resources,
-    response: Response,
-    collection_id: UUID,
-    file: Annotated[UploadFile, File(description="Markdown, HTML, plain text or PDF.")],
-    title: Annotated[KeepableText, Form(max_length=300)] = "",
-) -> DocumentOut:
-    """Store a file and begin its ingestion. The same bytes twice in a collection are one document."""
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An uploaded file, looked at."""
+
+    data: bytes
+    filename: str
+    media_type: str
+    sha256: str
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What a row says of it."""
+        return {
+            "filename": self.filename,
+            "media_type": self.media_type,
+            "size_bytes": len(self.data),
+            "sha256": self.sha256,
+        }
+
+
+async def receive(resources: ApiResources, file: UploadFile) -> Received:
+    """Raises TooLarge, Invalid (its name), DocumentUnreadable (of no known kind)."""
     data = await file.read()
     if len(data) > resources.max_upload_bytes:
         raise TooLarge(f"a file has at most {resources.max_upload_bytes} bytes", pointer="/file")
     name = _filename(file)
     # Up to 0.1 s for 50 MB on a busy core: too long for the event loop that streams to everyone.
     kind, digest = await asyncio.to_thread(_look_at, data, name, file.content_type)
-    added = await store.add_document(
-        work.session,
-        principal.org_id,
-        collection_id,
-        filename=name,
-        media_type=kind,
-        size_bytes=len(data),
-        sha256=digest,
-        title=title,
-    )
-    document = added.document
-    await resources.storage.put(principal.org_id, original_key(document.id, digest), data)
-    _ingest(work, document)
+    return Received(data, name, kind, digest)
+
+
+@changes.post("/collections/{collection_id}/documents", status_code=202, responses=errors(400, 404, 409, 413))
+async def upload_document(
+    principal: Writer,
+    work: Work,
+    resources: Resources,
+    response: Response,
+    collection_id: UUID,
+    file: Annotated[UploadFile, File(description="A document of any readable kind.")],
+    title: Annotated[KeepableText, Form(max_length=300)] = "",
+    replace: Annotated[
+        bool, Form(description="Make it the new content of the newest document of this file name, if there is one.")
+    ] = False,
+) -> DocumentOut:
+    """Store a file and begin its ingestion. The same bytes twice in a collection are one document."""
+    got = await receive(resources, file)
+    named = await store.named_document(work.session, collection_id, got.filename) if replace else None
+    if named is not None:
+        added = await version_store.replace_content(work.session, named.id, **got.columns, title=title)
+    else:
+        added = await store.add_document(work.session, principal.org_id, collection_id, **got.columns, title=title)
+    return await begin_ingest(work, resources, response, added.document, got.data)
+
+
+async def begin_ingest(
+    work: Unit, resources: ApiResources, response: Response, document: Document, data: bytes
+) -> DocumentOut:
+    """Keep the original, and start the ingestion once the rows are committed."""
+    await resources.storage.put(document.org_id, original_key(document.id, document.sha256), data)
+    ingest(work, document)
     response.headers["Location"] = f"/v1/documents/{document.id}"
-    return _show(document)
+    return show(document)
 
 
 @router.get("/collections/{collection_id}/documents", responses=errors(404))
@@ -101,13 +137,13 @@ async def list_documents(
 ) -> Page[DocumentOut]:
     """Newest first."""
     rows = await store.list_documents(session, collection_id, state=state, after=page_after(cursor), limit=limit + 1)
-    return page_of(rows, limit, _show, lambda row: cursor_of(row.created_at, row.id))
+    return page_of(rows, limit, show, lambda row: cursor_of(row.created_at, row.id))
 
 
 @router.get("/documents/{document_id}", responses=errors(404))
 async def get_document(_principal: Reader, session: Reading, document_id: UUID) -> DocumentOut:
     """The document's state and how far its ingestion got."""
-    return _show(await store.get_document(session, document_id))
+    return show(await store.get_document(session, document_id))
 
 
 @router.get(
@@ -118,16 +154,23 @@ async def get_document(_principal: Reader, session: Reading, document_id: UUID) 
 async def download_document(principal: Reader, session: Reading, resources: Resources, document_id: UUID) -> Response:
     """The file as it was uploaded."""
     document = await store.get_document(session, document_id)
-    data = await resources.storage.get(principal.org_id, original_key(document.id, document.sha256))
+    return await original(principal, resources, document.id, document)
+
+
+async def original(
+    principal: Principal, resources: ApiResources, document_id: UUID, content: Document | DocumentVersion
+) -> Response:
+    """The stored bytes. Raises NotFound."""
+    data = await resources.storage.get(principal.org_id, original_key(document_id, content.sha256))
     return Response(
         data,
-        media_type=document.media_type,
+        media_type=content.media_type,
         headers={
             # A page somebody uploaded must never run as ours.
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(content.filename, safe='')}",
             "Content-Security-Policy": "sandbox; default-src 'none'",
             "X-Content-Type-Options": "nosniff",
-            "ETag": f'"{document.sha256}"',
+            "ETag": f'"{content.sha256}"',
         },
     )
 
@@ -136,8 +179,16 @@ async def download_document(principal: Reader, session: Reading, resources: Reso
 async def retry_document(_principal: Writer, work: Work, document_id: UUID) -> DocumentOut:
     """Ingest again from the stored file. What was indexed before is found until the new one is ready."""
     document = await store.retry_document(work.session, document_id)
-    _ingest(work, document)
-    return _show(document)
+    ingest(work, document)
+    return show(document)
+
+
+@changes.post("/documents/{document_id}/cancel", status_code=202, responses=errors(404, 409))
+async def cancel_document(_principal: Writer, work: Work, document_id: UUID) -> DocumentOut:
+    """Stop its ingestion, which ends as failed (`cancelled`). What was searchable before stays so."""
+    document = await store.cancel_document(work.session, document_id)
+    work.start = StopIngest(input=ingest_input(document))
+    return show(document)
 
 
 @changes.delete("/documents/{document_id}", status_code=204, responses=errors(404))
@@ -156,7 +207,8 @@ def ingest_input(document: Document) -> IngestInput:
     )
 
 
-def _ingest(work: Unit, document: Document) -> None:
+def ingest(work: Unit, document: Document) -> None:
+    """Start the ingestion of a queued document once the rows are committed."""
     # Also for one that was queued before: the process that should have started it may have died.
     if document.state == "queued":
         work.start = StartIngest(input=ingest_input(document))
@@ -173,5 +225,6 @@ def _look_at(data: bytes, name: str, claimed: str | None) -> tuple[str, str]:
     return media.media_type(data, name, claimed), hashlib.sha256(data).hexdigest()
 
 
-def _show(row: Document) -> DocumentOut:
+def show(row: Document) -> DocumentOut:
+    """A row as the API tells it."""
     return DocumentOut.model_validate(row, from_attributes=True)

@@ -10,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.tables.columns import now
 from db.tables.knowledge import Document, DocumentPage
-from domain.errors import NotFound
+from domain.errors import Conflict, NotFound
+from domain.knowledge import store
 
 _ROWS_AT_ONCE = 1000
 """A statement of Postgres takes 32,767 values; a row here has ten."""
@@ -37,20 +38,30 @@ async def put_page(session: AsyncSession, page: DocumentPage) -> None:
 
 
 async def list_pages(
-    session: AsyncSession, document_id: UUID, *, after: int = 0, limit: int = 100
+    session: AsyncSession, document_id: UUID, *, state: str | None = None, after: int = 0, limit: int = 100
 ) -> list[DocumentPage]:
     """In order, those with a greater number."""
     number = col(DocumentPage.page)
     statement = select(DocumentPage).where(DocumentPage.document_id == document_id, number > after)
+    if state is not None:
+        statement = statement.where(DocumentPage.state == state)
     return list((await session.exec(statement.order_by(number).limit(limit))).all())
 
 
-async def get_page(session: AsyncSession, document_id: UUID, page: int) -> DocumentPage:
-    """Raises NotFound."""
+async def retry_page(session: AsyncSession, document_id: UUID, page: int) -> Document:
+    """A new revision, queued, that reads this page again: the caller forgets what was recognised on it.
+
+    Raises NotFound, and Conflict while an ingestion is on its way or where a page's text stood in the file.
+    """
+    document = await store.get_document(session, document_id, lock=True)
     row = await session.get(DocumentPage, (document_id, page))
     if row is None:
         raise NotFound("no such page")
-    return row
+    if document.state not in {"ready", "failed"}:
+        raise Conflict("its ingestion is on its way; cancel it or wait")
+    if row.method != "ocr":
+        raise Conflict("the text of this page stands in the file: retry the document")
+    return await store.queue_again(session, document)
 
 
 async def failed_pages(session: AsyncSession, document_id: UUID, pages: Sequence[int]) -> set[int]:

@@ -20,7 +20,10 @@ BODIES: dict[str, Any] = {
     "search_collection": {"query": "anything"},
     "post_message": {"text": "hello"},
 }
-FILES = {"upload_document": {"file": ("a.txt", b"some text")}}
+FILES = {
+    "upload_document": {"file": ("a.txt", b"some text")},
+    "replace_content": {"file": ("a.txt", b"other text")},
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ async def mine(site: Site, org: UUID, caller: httpx2.AsyncClient) -> Belongings:
             "run_id": run["id"],
             "turn_id": str(turn.turn_id),
             "number": "1",
+            "page": "1",
             "model": "a",
         }
     )
