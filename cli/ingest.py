@@ -19,8 +19,6 @@ from sdk.errors import ApiProblem
 _AT_ONCE = 4
 """Uploads in flight; the ingest worker takes four documents at a time."""
 
-_POLL_SECONDS = 0.25
-
 
 def ingest(
     paths: Annotated[
@@ -69,13 +67,21 @@ async def _one(
 
 
 async def _follow(client: Everturn, row: Json, progress: Progress, task: TaskID) -> str | None:
-    while row["state"] not in {"ready", "failed"}:
-        passages = row["passages"] or None
-        progress.update(task, total=passages, completed=row["passages_done"], state=row["state"])
-        await asyncio.sleep(_POLL_SECONDS)
-        row = await client.document(row["id"])
+    async for now in client.document_progress(row["id"]):
+        if "state" not in now:
+            return "deleted while it was ingested"
+        row = now
+        done, total = _how_far(row)
+        progress.update(task, total=total, completed=done, state=row["state"])
     if row["state"] == "failed":
         progress.update(task, total=1, completed=0, state="failed")
         return f"{row['error_code']}: {row['error_detail']}"
     progress.update(task, total=1, completed=1, state=f"ready, {row['passages']} passages")
     return None
+
+
+def _how_far(row: Json) -> tuple[int, int | None]:
+    """Pages while scans are recognised, passages while they are embedded; None: nobody knows yet."""
+    if row["state"] == "ocr":
+        return row["ocr_pages_done"], row["ocr_pages"]
+    return row["passages_done"], row["passages"] or None

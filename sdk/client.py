@@ -16,7 +16,7 @@ import httpx2
 from sdk.answers import lost, problem
 from sdk.errors import ApiProblem
 from sdk.reply import Event
-from sdk.stream import follow
+from sdk.stream import follow, progress
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
@@ -87,6 +87,10 @@ class Everturn:
 
     async def document(self, document_id: str) -> Json:
         return await self._json("GET", f"/v1/documents/{document_id}")
+
+    def document_progress(self, document_id: str) -> AsyncIterator[Json]:
+        """Its row at once and after each change, until it is ready, failed or deleted. Resumed in silence."""
+        return progress(self._http, f"/v1/documents/{document_id}/events")
 
     async def create_conversation(self, agent_id: str) -> Json:
         return await self._json("POST", "/v1/conversations", json={"agent_id": agent_id})

@@ -1,10 +1,11 @@
-"""Follows a conversation's log over SSE, and goes on where it was after a lost connection."""
+"""Follows a conversation's log or a document's ingestion over SSE, and goes on after a lost connection."""
 
 import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import httpx2
 
@@ -65,3 +66,30 @@ async def _connection(http: httpx2.AsyncClient, path: str, cursor: int) -> Async
             if message.data and message.id:
                 data = json.loads(message.data)
                 yield Event(int(message.id), message.event, data, data.get("turn_id"))
+
+
+async def progress(http: httpx2.AsyncClient, path: str) -> AsyncGenerator[dict[str, Any], None]:
+    """What a document's ingestion tells, until it ends. A new connection begins with the present state.
+
+    Raises ApiProblem when the API refuses, Unreachable when nothing was heard for a minute of trying.
+    """
+    tries, heard = 0, time.monotonic()
+    timeout = httpx2.Timeout(_SILENCE_SECONDS, connect=5.0)
+    while True:
+        try:
+            async with http.sse(path, timeout=timeout) as source:
+                if source.response.is_error:
+                    raise problem(source.response.status_code, await source.response.aread())
+                async for message in source:
+                    tries, heard = 0, time.monotonic()
+                    yield json.loads(message.data)
+                    if message.event != "progress":
+                        return
+        except httpx2.TransportError as error:
+            if time.monotonic() - heard > _PATIENCE_SECONDS:
+                raise lost(http, error) from error
+        except ApiProblem as error:
+            if error.status < 500 or time.monotonic() - heard > _PATIENCE_SECONDS:
+                raise
+        await asyncio.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
+        tries += 1

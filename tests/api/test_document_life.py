@@ -2,10 +2,13 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
+from sdk.client import Everturn
+from tests.api.site import Site
 from tests.api.test_resources import wait_for
 
 OLD = b"# Prices\n\nApples cost two crowns.\n\n# Opening\n\nWe open at eight.\n"
@@ -80,19 +83,20 @@ async def test_content_that_cannot_be_read_leaves_what_was_searchable(caller: ht
 
 
 @pytest.mark.usefixtures("workers")
-async def test_progress_is_told_until_the_document_is_ready(caller: httpx2.AsyncClient) -> None:
+async def test_progress_is_told_until_the_document_is_ready(site: Site, org: UUID, caller: httpx2.AsyncClient) -> None:
     collection = (await caller.post("/v1/collections", json={"name": "live"})).json()["id"]
     book = b"".join(b"# Chapter %d\n\nThe answer to riddle %d is %d.\n\n" % (n, n, n * n) for n in range(130))
     document = (await caller.post(f"/v1/collections/{collection}/documents", files={"file": ("book.md", book)})).json()
-    events: list[tuple[str, Any]] = []
     async with caller.sse(f"/v1/documents/{document['id']}/events") as source:
-        async for message in source:
-            events.append((message.event, json.loads(message.data)))
+        events = [(message.event, json.loads(message.data)) async for message in source]
     assert [name for name, _ in events[:-1]] == ["progress"] * (len(events) - 1)
     assert events[-1][0] == "ready"
     assert events[-1][1]["passages_done"] == events[-1][1]["passages"] == 130
     done = [row["passages_done"] for _, row in events]
     assert done == sorted(done)
+    async with Everturn(site.url, await site.key(org)) as client:
+        rows = [row async for row in client.document_progress(document["id"])]
+    assert [row["state"] for row in rows] == ["ready"]
 
 
 async def test_a_cancelled_document_is_failed_and_may_be_tried_again(caller: httpx2.AsyncClient) -> None:
