@@ -9,14 +9,17 @@ from domain.knowledge import media
 from domain.knowledge.encoding import decode, decode_html
 from domain.knowledge.extract import Content, Extract, assemble
 from domain.knowledge.package import Package
+from domain.knowledge.parse_doc import read_doc
 from domain.knowledge.parse_docx import read_docx
 from domain.knowledge.parse_epub import read_epub
 from domain.knowledge.parse_html import read_html, read_markdown
 from domain.knowledge.parse_image import read_image
 from domain.knowledge.parse_mail import read_mail
 from domain.knowledge.parse_odf import read_odf
+from domain.knowledge.parse_ppt import read_ppt
 from domain.knowledge.parse_pptx import read_pptx
 from domain.knowledge.parse_text import read_json, read_plain, read_separated
+from domain.knowledge.parse_xls import read_xls
 from domain.knowledge.parse_xlsx import read_xlsx
 
 
@@ -47,6 +50,8 @@ def _read(kind: str, data: bytes) -> Content:
         return _PACKAGES[kind](Package(data))
     if kind in _TEXTS:
         return _TEXTS[kind](decode(data))
+    if kind in _OLD:
+        return _OLD[kind](data)
     return read_html(decode_html(data)) if kind == media.HTML else read_mail(data)
 
 
@@ -57,6 +62,7 @@ _PACKAGES: dict[str, Callable[[Package], Content]] = {
     media.ODF: read_odf,
     media.EPUB: read_epub,
 }
+_OLD: dict[str, Callable[[bytes], Content]] = {media.DOC: read_doc, media.PPT: read_ppt, media.XLS: read_xls}
 _TEXTS: dict[str, Callable[[str], Content]] = {
     media.MARKDOWN: read_markdown,
     media.CSV: read_separated,

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 from domain.errors import DocumentUnreadable
 from domain.knowledge.extract import Block, Content
 from domain.knowledge.package import Package, attribute, child, children, local
-from domain.knowledge.parse_xlsx import MOST_CELLS
+from domain.knowledge.sheet import CellCount
 from domain.knowledge.table import sparse_tables, table
 
 _LEFT_OUT = {"annotation", "tracked-changes", "notes", "sequence-decls", "forms", "desc", "title"}
@@ -40,7 +40,7 @@ def read_odf(package: Package) -> Content:
 
 class _Reader:
     def __init__(self, tree: Element, styles: Element | None) -> None:
-        self._cells = 0
+        self._cells = CellCount()
         self._parents = {
             attribute(style, "name") or "": attribute(style, "parent-style-name") or ""
             for style in children(child(tree, "automatic-styles"), "style")
@@ -141,9 +141,7 @@ class _Reader:
             line = self._row(row, covered)
             times = _repeated(row, "number-rows-repeated")
             grid += [line] * (min(times, _MOST_REPEATED) if any(line) else min(times, 1))
-            self._cells += sum(map(bool, line))
-            if self._cells > MOST_CELLS:
-                raise DocumentUnreadable(f"the sheets have more than {MOST_CELLS:,} cells; upload a part of them")
+            self._cells.add(sum(map(bool, line)))
         return grid
 
     def _row(self, row: Element, covered: dict[int, tuple[int, str]]) -> list[str]:

@@ -8,12 +8,9 @@ import re
 import statistics
 from collections.abc import Iterator
 
-from domain.errors import DocumentUnreadable
 from domain.knowledge.extract import Block, Content
+from domain.knowledge.sheet import CellCount
 from domain.knowledge.table import table
-
-_MOST_CELLS = 1_000_000
-"""As of a workbook."""
 
 _SAMPLE_LINES = 200
 _SEPARATORS = ",;\t|"
@@ -55,11 +52,9 @@ def _lines(text: str) -> str:
 
 
 def _within_limits(rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    cells = 0
+    cells = CellCount()
     for row in rows:
-        cells += len(row)
-        if cells > _MOST_CELLS:
-            raise DocumentUnreadable(f"the table has more than {_MOST_CELLS:,} cells; upload a part of it")
+        cells.add(len(row))
         yield row
 
 

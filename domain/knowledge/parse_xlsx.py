@@ -3,28 +3,19 @@
 import io
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from xml.etree.ElementTree import Element, iterparse
 
 from domain.errors import DocumentUnreadable
 from domain.knowledge.extract import Block, Content
 from domain.knowledge.ooxml_chart import charts
 from domain.knowledge.package import Package, attribute, child, children, local, refuse_entities
-from domain.knowledge.table import plain_number, sparse_tables
-
-MOST_CELLS = 1_000_000
-"""Cells with text of one workbook, 20 MB of text or so: what is larger is a database and belongs in one."""
-
-_MOST_MERGED = 10_000
-"""Cells that one merged area repeats its text in."""
+from domain.knowledge.sheet import CellCount, Grid, format_kind, repeat, shown_number
+from domain.knowledge.table import sparse_tables
 
 _DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 _PERCENT_FORMATS = {9, 10}
-_LITERALS = re.compile(r'"[^"]*"|\\.|\[(?!h+\]|m+\]|s+\])[^\]]*\]|_.|\*.', re.IGNORECASE)
 _REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
-
-Grid = dict[int, dict[int, str]]
-"""Texts by row and column, both from 1."""
 
 
 def read_xlsx(package: Package) -> Content:
@@ -37,7 +28,7 @@ class _Workbook:
         self._package = package
         self._part = package.main_part() or "xl/workbook.xml"
         self._relations = package.relations(self._part)
-        self._cells = 0
+        self._count = CellCount()
         tree = package.xml(self._part)
         if tree is None:
             raise DocumentUnreadable("the workbook is corrupt: its list of sheets is missing")
@@ -89,19 +80,17 @@ class _Workbook:
                     place = _REFERENCE.fullmatch(cell.get("r") or "")
                     column = _column(place[1]) if place else column + 1
                     if text := self._shown(cell):
-                        self._count()
+                        self._count.add()
                         grid.setdefault(row, {})[column] = text
                 element.clear()
             elif name == "mergeCell":
                 merged.append(element.get("ref") or "")
         for area in merged:
-            _repeat(grid, area)
+            corners = [_REFERENCE.fullmatch(corner) for corner in area.split(":")]
+            if len(corners) == 2 and corners[0] and corners[1]:
+                (left, top), (right, bottom) = corners[0].groups(), corners[1].groups()
+                repeat(grid, int(top), _column(left), int(bottom), _column(right))
         return grid
-
-    def _count(self) -> None:
-        self._cells += 1
-        if self._cells > MOST_CELLS:
-            raise DocumentUnreadable(f"the workbook has more than {MOST_CELLS:,} cells; upload a part of it")
 
     def _shown(self, cell: Element) -> str:
         kind = cell.get("t", "n")
@@ -123,36 +112,20 @@ class _Workbook:
             number = float(raw)
         except ValueError:
             return raw
-        if style == "date" and 0 <= number < 2_958_466:  # the last day of the year 9999
-            return _moment(self._day_zero, number)
-        return f"{number * 100:.12g}%" if style == "percent" else plain_number(number)
+        return shown_number(number, style, self._day_zero)
 
     def _read_formats(self) -> dict[int, str]:
         """By the number of a cell's style: "date", "percent" or nothing."""
         parts = {local(each): each for each in self._of_kind("styles")}
         own = {}
         for each in children(parts.get("numFmts"), "numFmt"):
-            own[int(each.get("numFmtId") or 0)] = _format_kind(each.get("formatCode") or "")
+            own[int(each.get("numFmtId") or 0)] = format_kind(each.get("formatCode") or "")
         found = {}
         for index, style in enumerate(children(parts.get("cellXfs"), "xf")):
             number = int(style.get("numFmtId") or 0)
             built_in = "date" if number in _DATE_FORMATS else "percent" if number in _PERCENT_FORMATS else ""
             found[index] = own.get(number, built_in)
         return found
-
-
-def _moment(day_zero: datetime, number: float) -> str:
-    moment = day_zero + timedelta(seconds=round(number * 86_400))
-    if number < 1:
-        return f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
-    return f"{moment:%Y-%m-%d}" if number.is_integer() else f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def _format_kind(code: str) -> str:
-    shown = _LITERALS.sub("", code.split(";", maxsplit=1)[0])
-    if re.search(r"[ymdhs]", shown, re.IGNORECASE) and not re.search(r"[0#?]", re.sub(r"[sS]\.0+", "", shown)):
-        return "date"
-    return "percent" if "%" in shown else ""
 
 
 def _elements(data: bytes) -> Iterator[Element]:
@@ -162,22 +135,6 @@ def _elements(data: bytes) -> Iterator[Element]:
     for _, element in events:
         if local(element) in {"row", "mergeCell"}:
             yield element
-
-
-def _repeat(grid: Grid, area: str) -> None:
-    """The text of merged cells stands in each of them; a caption over a whole row stays one cell."""
-    corners = [_REFERENCE.fullmatch(corner) for corner in area.split(":")]
-    if len(corners) != 2 or corners[0] is None or corners[1] is None:
-        return
-    top, bottom = int(corners[0][2]), int(corners[1][2])
-    left, right = _column(corners[0][1]), _column(corners[1][1])
-    text = grid.get(top, {}).get(left, "")
-    alone = top == bottom and len(grid.get(top, {})) == 1
-    if not text or alone or (bottom - top + 1) * (right - left + 1) > _MOST_MERGED:
-        return
-    for row in range(top, bottom + 1):
-        for column in range(left, right + 1):
-            grid.setdefault(row, {}).setdefault(column, text)
 
 
 def _column(letters: str) -> int:

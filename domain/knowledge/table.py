@@ -8,6 +8,9 @@ from domain.knowledge.extract import Block
 _PART = 1_000
 """Characters of a part: what one passage holds (`chunk.TARGET`). A row without its header answers nothing."""
 
+_WHOLE = 1_200
+"""Characters of a table that stays one: `chunk.MOST`."""
+
 _MOST_HEADER = 300
 """A longer header is not said again: it would be most of every part."""
 
@@ -28,10 +31,11 @@ def table(rows: Iterable[Sequence[str]], page: int | None = None) -> list[Block]
     if width * len(lines) > _MOST_PADDED:
         return [Block("code", "\n".join(" | ".join(filter(None, line)) for line in lines), page=page)]
     written = ["| " + " | ".join(line[:width] + [""] * (width - len(line))) + " |" for line in lines]
+    whole = sum(map(len, written)) <= _WHOLE
     header = [written[0], "|" + " - |" * width]
     if width == 1 and len(lines) == 1:
         return [Block("prose", lines[0][0], page=page)]
-    return [Block("code", "\n".join(part), page=page) for part in _parts(header, written[1:])]
+    return [Block("code", "\n".join(part), page=page) for part in _parts(header, written[1:], whole=whole)]
 
 
 def sparse_tables(rows: Iterable[tuple[int, dict[int, str]]], page: int | None = None) -> list[Block]:
@@ -59,11 +63,11 @@ def plain_number(number: float) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.15g}"
 
 
-def _parts(header: list[str], rows: list[str]) -> Iterator[list[str]]:
+def _parts(header: list[str], rows: list[str], *, whole: bool) -> Iterator[list[str]]:
     part, length = header[:], sum(map(len, header))
     repeated = header if length <= _MOST_HEADER else []
     for row in rows:
-        if length + len(row) > _PART and len(part) > len(header):
+        if not whole and length + len(row) > _PART and len(part) > len(header):
             yield part
             part, length = repeated[:], sum(map(len, repeated))
         part.append(row)
