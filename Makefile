@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: up down test check bench chaos replay docs
+.PHONY: up down test check bench bench-retrieval chaos replay docs
 
 up: .venv/ready        ## the whole product on this machine; ONCE=1 checks one answer and stops
 	@$(BIN)/everturn up $(if $(ONCE),--once)
@@ -19,6 +19,9 @@ check: .venv/ready     ## style, types, import rules, house rules
 
 bench: .venv/ready     ## speed against peers; writes build/bench.json
 	$(BIN)/python -m bench.run
+
+bench-retrieval: .venv/ready  ## how well search finds what people judged relevant; DATA=folder of judged sets
+	$(BIN)/python -m bench.retrieval $(DATA)
 
 chaos: .venv/ready     ## a hundred random kills; KILLS=n for another number
 	$(BIN)/python -m tests.chaos.storm $(if $(KILLS),--kills $(KILLS))

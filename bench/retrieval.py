@@ -1,89 +1,119 @@
-"""How often retrieval finds the right passage: by meaning, by words, and fused as the product does it.
+"""How well each stage of retrieval finds what people judged relevant, and what it costs.
 
-`python -m bench.retrieval DATA` where DATA holds `xquad/` (see its README for the format). Not for speed.
+`python -m bench.retrieval [DATA] [--set NAME] [--aws N] [--distractors N] [--all]`. DATA holds the sets of
+`retrieval_sets.py`. Vectors and indexes are kept under build/retrieval. Printed for the questions no rule was
+chosen on; --all takes both halves.
 """
 
+import argparse
 import asyncio
-import gzip
-import json
-import sys
-import tempfile
+import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
 
 import numpy as np
 
-from contracts.ingest import IngestInput
-from domain.knowledge.chunk import Chunk
+from bench.answerable import judge_answerability
+from bench.retrieval_corpus import Corpus
+from bench.retrieval_sets import JudgedSet, Question, judged_sets
+from bench.vector_cache import CachedEmbedder
 from domain.knowledge.e5 import E5Embedder
-from domain.knowledge.index import embedded_text
 from domain.knowledge.search import Knowledge
+from domain.knowledge.views import Views
 
-_CHOSEN_ON = 240
-"""The first questions of each language chose the fusion rule, so they are no evidence for it."""
+BUILD = Path(__file__).parents[1] / "build"
+_DEEP = 50
+"""Passages of each stage that are looked through for documents: enough for twenty documents of several passages."""
 
-_LANGUAGES = ("en", "de", "es", "ru", "zh", "ar")
-_MODELS = Path(__file__).parents[1] / "build" / "models"
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    with gzip.open(path, "rt") as file:
-        return [json.loads(line) for line in file]
+Measures = tuple[float, float, float, float]
 
 
-class Corpus:
-    """XQuAD's English paragraphs as one collection; paragraph ids by passage id."""
-
-    def __init__(self, knowledge: Knowledge) -> None:
-        self.knowledge = knowledge
-        self.org_id, self.collection_id = uuid4(), uuid4()
-        self.paragraphs: dict[str, str] = {}
-
-    async def fill(self, paragraphs: list[dict[str, Any]]) -> None:
-        document = IngestInput(org_id=self.org_id, collection_id=self.collection_id, document_id=uuid4())
-        chunks = [
-            Chunk(str(UUID(int=n + 1)), "", None, n * 10_000, n * 10_000 + len(p["text"]), p["text"])
-            for n, p in enumerate(paragraphs)
-        ]
-        self.paragraphs = {chunk.id: p["pid"] for chunk, p in zip(chunks, paragraphs, strict=True)}
-        vectors = await self.knowledge.embedder.passages([embedded_text("", chunk) for chunk in chunks])
-        await self.knowledge.index.replace(document, "", chunks, vectors)
-        await self.knowledge.index.tidy(self.org_id, self.collection_id)
-
-    async def ranks(self, question: str, paragraph: str) -> dict[str, int | None]:
-        """Place of the paragraph (0 is first) by each half and fused; None when it is not among the first ten."""
-        found = await self.knowledge.search(self.org_id, [self.collection_id], question, limit=30)
-        orders = {
-            "meaning": sorted(found, key=lambda p: -p.explanation["dense"]),
-            "words": sorted((p for p in found if p.explanation["keyword"]), key=lambda p: -p.explanation["keyword"]),
-            "fused": found,
-        }
-        places = {name: [self.paragraphs[p.id] for p in order[:10]] for name, order in orders.items()}
-        return {name: ids.index(paragraph) if paragraph in ids else None for name, ids in places.items()}
+def measures(order: Sequence[str], relevant: frozenset[str]) -> Measures:
+    """nDCG@10, recall@20, hit@5 and reciprocal rank of an order of documents, repeats counted once."""
+    gains = [text in relevant for text in dict.fromkeys(order)]
+    gained = sum(gain / np.log2(rank + 2) for rank, gain in enumerate(gains[:10]))
+    most = sum(1 / np.log2(rank + 2) for rank in range(min(10, len(relevant))))
+    first = next((1 / (rank + 1) for rank, gain in enumerate(gains) if gain), 0.0)
+    return float(gained / most), sum(gains[:20]) / len(relevant), float(any(gains[:5])), first
 
 
-async def measure(data: Path) -> None:
-    questions = rows(data / "xquad" / "dev_queries.jsonl.gz")
-    embedder = E5Embedder(_MODELS)
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = Corpus(Knowledge(Path(folder), embedder))
-        await corpus.fill([p for p in rows(data / "xquad" / "corpus.jsonl.gz") if p["lang"] == "en"])
-        print("language  by       first  in 5  nDCG@10")
-        for language in _LANGUAGES:
-            ranks: dict[str, list[int | None]] = defaultdict(list)
-            for asked in [q for q in questions if q["lang"] == language][_CHOSEN_ON:]:
-                gold = asked["pid"].replace(f"{language}-", "en-", 1)
-                for name, rank in (await corpus.ranks(asked["question"], gold)).items():
-                    ranks[name].append(rank)
-            for name, found in ranks.items():
-                first = np.mean([rank == 0 for rank in found])
-                five = np.mean([rank is not None and rank < 5 for rank in found])
-                gain = np.mean([0 if rank is None else 1 / np.log2(rank + 2) for rank in found])
-                print(f"{language:9} {name:8} {first:.3f}  {five:.3f} {gain:.3f}")
+class Stages:
+    """The order of documents that each stage alone would give, and milliseconds of each."""
+
+    def __init__(self, knowledge: Knowledge, views: Views, corpus: Corpus) -> None:
+        self._knowledge, self._views, self._corpus = knowledge, views, corpus
+        self.milliseconds: dict[str, list[float]] = defaultdict(list)
+
+    async def orders(self, question: Question) -> dict[str, list[str]]:
+        corpus, text = self._corpus, question.text
+        view = await self._views.of(corpus.org_id, corpus.collection_id)
+        if view is None:
+            raise RuntimeError("the corpus is empty")
+        vector = await self._knowledge.embedder.query(text)
+        started = time.perf_counter()
+        words = await view.with_words(text[:1000], _DEEP)
+        between = time.perf_counter()
+        meant = await view.nearest(vector, _DEEP)
+        self.milliseconds["bm25"].append((between - started) * 1000)
+        self.milliseconds["dense"].append((time.perf_counter() - between) * 1000)
+        known = await view.passages([*words, *meant])
+        best = {name: sorted(one, key=lambda id_: -one[id_]) for name, one in (("bm25", words), ("dense", meant))}
+        made = {name: [corpus.text_of[known[id_].document_id] for id_ in ids] for name, ids in best.items()}
+        for name, reranking in (("fused", "off"), ("fused + rerank", "local")):
+            found = await self._knowledge.find(
+                corpus.org_id,
+                [corpus.collection_id],
+                text,
+                limit=_DEEP,
+                vector=vector,
+                rerank=reranking,  # type: ignore[arg-type]
+            )
+            made[name] = [corpus.text_of[passage.document_id] for passage in found.passages]
+            self.milliseconds[name].append(sum(found.milliseconds.values()))
+        return made
+
+
+async def measure(judged: JudgedSet, stages: Stages, *, everything: bool) -> dict[str, Measures]:
+    scores: dict[str, list[Measures]] = defaultdict(list)
+    for question in judged.questions:
+        if question.relevant and (everything or not question.chosen_on):
+            for name, order in (await stages.orders(question)).items():
+                scores[name].append(measures(order, question.relevant))
+    return {name: tuple(np.mean(rows, axis=0)) for name, rows in scores.items()}  # type: ignore[misc]
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    embedder = E5Embedder(BUILD / "models")
+    cached = CachedEmbedder(embedder, BUILD / "retrieval" / "vectors.sqlite3")
+    folder = BUILD / "retrieval" / "lance"
+    folder.mkdir(parents=True, exist_ok=True)
+    knowledge, views = Knowledge(folder, cached), Views(folder)
+    print(f"{'set':14} {'stage':14} nDCG@10 recall@20 hit@5   MRR  ms p50")
+    for judged in judged_sets(arguments.data, aws_documents=arguments.aws, distractors=arguments.distractors):
+        if arguments.set and not judged.name.startswith(arguments.set):
+            continue
+        corpus = Corpus(knowledge, folder, judged)
+        await corpus.fill()
+        stages = Stages(knowledge, views, corpus)
+        table = await measure(judged, stages, everything=arguments.all)
+        for name, (gain, recall, hit, first) in table.items():
+            cost = float(np.median(stages.milliseconds[name]))
+            print(f"{judged.name:14} {name:14} {gain:7.3f} {recall:9.3f} {hit:5.3f} {first:5.3f} {cost:7.2f}")
+        if any(question.answerable is not None for question in judged.questions):
+            print(await judge_answerability(judged, knowledge, corpus, everything=arguments.all))
     embedder.close()
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, nargs="?", default=BUILD / "data")
+    parser.add_argument("--set", default="", help="only sets whose name begins so")
+    parser.add_argument("--aws", type=int, default=100, help="AWS documents beside the gold ones; 0: all 2,757")
+    parser.add_argument("--distractors", type=int, default=0, help="documents of other AWS guides")
+    parser.add_argument("--all", action="store_true", help="also the questions that rules were chosen on")
+    asyncio.run(run(parser.parse_args()))
+
+
 if __name__ == "__main__":
-    asyncio.run(measure(Path(sys.argv[1])))
+    main()

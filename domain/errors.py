@@ -81,12 +81,37 @@ class DocumentUnreadable(DomainError):
     status = 422
 
 
+class EmbeddingMismatch(DomainError):
+    """A collection holds vectors of one embedder, and this process has another: ingest it again, or set it back."""
+
+    code = "embedding_mismatch"
+    status = 409
+
+    def __init__(self, held: int, given: int) -> None:
+        super().__init__(f"the collection holds vectors of {held} dimensions, the embedding model makes {given}")
+
+
 class StorageUnavailable(DomainError):
     """Object storage does not answer, or refuses."""
 
     code = "storage_unavailable"
     status = 503
     retryable = True
+
+
+class SourceUnreachable(DomainError):
+    """A website, address or database that documents come from does not answer, or answers with a fault of its own."""
+
+    code = "source_unreachable"
+    status = 502
+    retryable = True
+
+
+class SourceRefused(DomainError):
+    """What is there may not be fetched, or is larger than allowed; trying again would end the same."""
+
+    code = "source_refused"
+    status = 422
 
 
 class ProviderUnavailable(DomainError):

@@ -23,4 +23,9 @@ class Passage:
     text: str
     score: float = 0.0
     explanation: dict[str, float] = field(default_factory=dict)
-    """Scores by stage of the search (dense, keyword, fused), for the search endpoint."""
+    """Scores by stage of the search (dense, keyword, coverage, fused, reranked), for the search endpoint."""
+
+    @property
+    def whole(self) -> str:
+        """The text under its title and headings, as it is searched."""
+        return f"{self.title}\n{self.heading}\n{self.text}"

@@ -1,16 +1,22 @@
 """Find the passages that answer a question, by meaning and by words. Not for writing them: see `index.py`."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
 from contracts.turn import PassageRef
+from domain.errors import DomainError, EmbeddingMismatch
+from domain.knowledge.answerability import answerability
 from domain.knowledge.embedder import Embedder, Vector
+from domain.knowledge.filters import Filters
+from domain.knowledge.fuse import Candidate, fuse, judged
 from domain.knowledge.index import Index
 from domain.knowledge.passage import Passage
 from domain.knowledge.relevance import background, relevance
+from domain.knowledge.rerank import RERANKED, Reranker, Reranking, WordReranker
 from domain.knowledge.view import HELD_ROWS, View
 from domain.knowledge.views import Views
 from domain.knowledge.words import coverage
@@ -21,20 +27,21 @@ _FOUND = 30
 _QUERY_CHARS = 1000
 """Words beyond are not looked up: each costs a posting list, and a question is shorter."""
 
-_JUDGED = 3
-"""Hits of the word search that say how much words can tell about this question."""
-
 _SAME = 1 / 3
 """Passages of one document that share more of the shorter one say the same; neighbours share about a seventh."""
 
 
-@dataclass(slots=True)
-class _Candidate:
-    view: View
-    id: str
-    dense: float
-    keyword: float
-    fused: float = 0.0
+@dataclass(frozen=True, slots=True)
+class Found:
+    """answerable: 0..1, how likely these passages answer the question; see `answerability.py`.
+
+    milliseconds: by stage. reranker: whose order it is, None for the fused one.
+    """
+
+    passages: list[Passage] = field(default_factory=list)
+    answerable: float = 0.0
+    reranker: str | None = None
+    milliseconds: dict[str, float] = field(default_factory=dict)
 
 
 class Knowledge:
@@ -43,11 +50,20 @@ class Knowledge:
     index: where passages are written, for those who ingest and delete.
     """
 
-    def __init__(self, database_folder: Path, embedder: Embedder, *, most_held: int = HELD_ROWS) -> None:
+    def __init__(
+        self,
+        database_folder: Path,
+        embedder: Embedder,
+        *,
+        most_held: int = HELD_ROWS,
+        provider_reranker: Reranker | None = None,
+    ) -> None:
         """most_held: collections with more passages are searched on disk."""
         self.embedder = embedder
         self.index = Index(database_folder)
         self._views = Views(database_folder, most_held=most_held)
+        self._local = WordReranker()
+        self._provider = provider_reranker
 
     async def search(
         self,
@@ -58,24 +74,81 @@ class Knowledge:
         limit: int = 6,
         min_score: float = 0.0,
         vector: Vector | None = None,
+        filters: Filters | None = None,
+        rerank: Reranking = "local",
     ) -> list[Passage]:
+        """The passages of `find`."""
+        found = await self.find(
+            org_id,
+            collection_ids,
+            query,
+            limit=limit,
+            min_score=min_score,
+            vector=vector,
+            filters=filters,
+            rerank=rerank,
+        )
+        return found.passages
+
+    async def find(
+        self,
+        org_id: UUID,
+        collection_ids: Sequence[UUID],
+        query: str,
+        *,
+        limit: int = 6,
+        min_score: float = 0.0,
+        vector: Vector | None = None,
+        filters: Filters | None = None,
+        rerank: Reranking = "local",
+    ) -> Found:
         """Best first. score is an absolute 0..1 relevance: see `relevance.py`.
 
         Collections without passages, unknown or of another organisation add nothing.
         vector: the query's vector, when the caller has it already. A document that was
-        indexed before the call is found, whichever process indexed it.
+        indexed before the call is found, whichever process indexed it. rerank "provider" without a
+        provider, or one that fails, is "local": a search never fails for it. Raises EmbeddingMismatch.
         """
         if not query.strip() or limit < 1:
-            return []
+            return Found()
+        clock = _Clock()
         views = await self._open(org_id, collection_ids)
         if not views:
-            return []
+            return Found()
+        narrowed = None if filters is None or filters.empty else filters
         asked = self.embedder.query(query) if vector is None else _given(vector)
-        worded = asyncio.gather(*(view.with_words(query[:_QUERY_CHARS], _FOUND) for view in views))
+        worded = asyncio.gather(*(view.with_words(query[:_QUERY_CHARS], _FOUND, narrowed) for view in views))
         meant, words = await asyncio.gather(asked, worded)
-        lists = [await _candidates(view, meant, found) for view, found in zip(views, words, strict=True)]
+        clock.lap("embed_and_words")
+        lists = [await _candidates(view, meant, each, narrowed) for view, each in zip(views, words, strict=True)]
+        clock.lap("meaning")
         candidates = [candidate for each in lists for candidate in each]
-        return await _best(await _fuse(candidates, query), query, limit, min_score)
+        fused = fuse(candidates, query, await _passages(judged(candidates)))
+        ranked = await _shown(fused[: max(RERANKED, 3 * limit)], query, background(c.dense for c in fused))
+        clock.lap("fuse")
+        reranker, ordered = await self._reranked(query, ranked, rerank)
+        clock.lap("rerank")
+        chosen = _distinct(ordered, limit, min_score)
+        answer = answerability(query, ordered[:RERANKED])
+        clock.lap("judge")
+        return Found(chosen, answer, reranker, clock.milliseconds)
+
+    async def _reranked(self, query: str, ranked: list[Passage], wanted: Reranking) -> tuple[str | None, list[Passage]]:
+        """The best looked at again and put in their new order; what is below them stays below."""
+        if wanted == "off" or not ranked:
+            return None, ranked
+        top = ranked[:RERANKED]
+        reranker: Reranker = self._provider if wanted == "provider" and self._provider else self._local
+        try:
+            scores = await reranker.rerank(query, top)
+        except DomainError:
+            reranker = self._local
+            scores = await reranker.rerank(query, top)
+        scored = [
+            replace(passage, explanation={**passage.explanation, "reranked": score})
+            for passage, score in zip(top, scores, strict=True)
+        ]
+        return reranker.name, sorted(scored, key=lambda p: -p.explanation["reranked"]) + ranked[RERANKED:]
 
     async def passages(self, org_id: UUID, refs: Sequence[PassageRef]) -> list[Passage]:
         """The passages of these references, in order, with the reference's score. Those gone are left out."""
@@ -99,61 +172,50 @@ async def _given(vector: Vector) -> Vector:
     return vector
 
 
-async def _candidates(view: View, vector: Vector, words: dict[str, float]) -> list[_Candidate]:
+async def _candidates(view: View, vector: Vector, words: dict[str, float], filters: Filters | None) -> list[Candidate]:
     """What either half found, each with its cosine: a half that lacks a passage says nothing against it."""
-    dense = await view.nearest(vector, _FOUND)
+    if len(vector) != view.dimensions:
+        raise EmbeddingMismatch(view.dimensions, len(vector))
+    dense = await view.nearest(vector, _FOUND, filters)
     dense |= await view.cosines([id_ for id_ in words if id_ not in dense], vector)
-    return [_Candidate(view, id_, cosine, words.get(id_, 0.0)) for id_, cosine in dense.items()]
+    return [Candidate(view, id_, cosine, words.get(id_, 0.0)) for id_, cosine in dense.items()]
 
 
-async def _fuse(candidates: list[_Candidate], query: str) -> list[_Candidate]:
-    """Best first by the sum of both scores, stretched to 0..1 over what was found.
+async def _shown(fused: list[Candidate], query: str, beneath: float) -> list[Passage]:
+    """The passages of these candidates, in order, with their relevance and what each stage said."""
+    texts = await _passages(fused)
+    return [
+        replace(
+            texts[c.id],
+            score=relevance(c.dense, beneath),
+            explanation={
+                "dense": c.dense,
+                "keyword": c.keyword,
+                "coverage": coverage(query, texts[c.id].whole),
+                "fused": c.fused,
+            },
+        )
+        for c in fused
+        if c.id in texts
+    ]
 
-    Words weigh as much as the best of their hits has of the question: all of it for a code, nothing
-    across languages. First hit right, on XQuAD questions the rule was not chosen on, in English, German,
-    Spanish: by meaning .964 .861 .867, by words .939 .400 .261, fused .982 .861 .873 (`bench/retrieval.py`).
-    """
-    if not candidates:
-        return []
-    worded = sorted((c for c in candidates if c.keyword > 0), key=lambda c: -c.keyword)[:_JUDGED]
-    texts = await _passages(worded)
-    weight = max((coverage(query, _whole(texts[c.id])) for c in worded if c.id in texts), default=0.0)
-    low, high = min(c.dense for c in candidates), max(c.dense for c in candidates)
-    most = max(c.keyword for c in candidates)
-    for c in candidates:
-        c.fused = (c.dense - low) / (high - low or 1) + weight * c.keyword / (most or 1)
-    return sorted(candidates, key=lambda c: (-c.fused, c.id))
 
-
-async def _best(fused: list[_Candidate], query: str, limit: int, min_score: float) -> list[Passage]:
+def _distinct(ordered: list[Passage], limit: int, min_score: float) -> list[Passage]:
     """The first `limit` that are relevant enough and do not repeat a better one."""
-    beneath = background(c.dense for c in fused)
-    shortlist = fused[: 3 * limit]
-    texts = await _passages(shortlist)
     chosen: list[Passage] = []
-    for c in shortlist:
-        passage = texts.get(c.id)
-        if passage is None or any(_repeats(passage, better) for better in chosen):
-            continue
-        covered = coverage(query, _whole(passage))
-        score = relevance(c.dense, beneath)
-        if score >= min_score:
-            stages = {"dense": c.dense, "keyword": c.keyword, "coverage": covered, "fused": c.fused}
-            chosen.append(replace(passage, score=score, explanation=stages))
+    for passage in ordered:
         if len(chosen) == limit:
             break
+        if passage.score >= min_score and not any(_repeats(passage, better) for better in chosen):
+            chosen.append(passage)
     return chosen
 
 
-async def _passages(candidates: list[_Candidate]) -> dict[str, Passage]:
+async def _passages(candidates: list[Candidate]) -> dict[str, Passage]:
     found: dict[str, Passage] = {}
     for view in {id(c.view): c.view for c in candidates}.values():
         found |= await view.passages([c.id for c in candidates if c.view is view])
     return found
-
-
-def _whole(passage: Passage) -> str:
-    return f"{passage.title}\n{passage.heading}\n{passage.text}"
 
 
 def _repeats(passage: Passage, other: Passage) -> bool:
@@ -164,3 +226,16 @@ def _repeats(passage: Passage, other: Passage) -> bool:
     shared = min(passage.char_end, other.char_end) - max(passage.char_start, other.char_start)
     shorter = min(passage.char_end - passage.char_start, other.char_end - other.char_start)
     return shared > _SAME * shorter
+
+
+class _Clock:
+    """Milliseconds between the stages of one search."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.milliseconds[stage] = (now - self._since) * 1000
+        self._since = now

@@ -10,10 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
 from domain.knowledge.embedder import Vector
-from domain.knowledge.lance import DIMENSIONS, SHOWN, Table
+from domain.knowledge.filters import Filters
+from domain.knowledge.lance import KNOWN, SHOWN, Table, dimensions_of, with_all_columns
+from domain.knowledge.mask import mask
 from domain.knowledge.passage import Passage
 
 HELD_ROWS = 20_000
@@ -37,36 +40,58 @@ class Held:
 class View:
     """A version of a collection's table; it never changes. Make a new one when the table did."""
 
-    def __init__(self, collection_id: UUID, table: Table, held: Held | None) -> None:
+    def __init__(self, collection_id: UUID, table: Table, held: Held | None, dimensions: int) -> None:
+        """dimensions: of its vectors."""
         self.collection_id = collection_id
+        self.dimensions = dimensions
         self.rows_held = 0 if held is None else len(held.ids)
         self._table = table
         self._held = held
         self._seen: dict[str, tuple[Passage, Vector]] = {}
         self._made: dict[str, Passage] = {}
+        self._let: dict[Filters, NDArray[np.intp]] = {}
 
     @classmethod
     async def load(cls, collection_id: UUID, table: Table, most_held: int = HELD_ROWS) -> "View":
         held = None
+        schema = await table.schema()
+        dimensions = dimensions_of(schema)
         if await table.count_rows() <= most_held:
-            query = table.query().with_row_id().select([*SHOWN, "vector", "_rowid"])
-            held = _hold((await query.to_arrow()).combine_chunks())
-        return cls(collection_id, table, held)
+            known = [name for name in KNOWN if name in schema.names]
+            query = table.query().with_row_id().select([*SHOWN, *known, "vector", "_rowid"])
+            held = _hold(with_all_columns((await query.to_arrow()).combine_chunks()), dimensions)
+        return cls(collection_id, table, held, dimensions)
 
-    async def nearest(self, vector: Vector, limit: int) -> dict[str, float]:
+    async def nearest(self, vector: Vector, limit: int, filters: Filters | None = None) -> dict[str, float]:
         """The passages closest in meaning: id to cosine."""
         if self._held is None:
             query = self._table.query().nearest_to(vector).distance_type("cosine").refine_factor(4)
+            if filters is not None:
+                query = query.where(filters.sql())
             found = await query.select(["id", "_distance"]).limit(limit).to_arrow()
             return {id_: 1 - far for id_, far in zip(*_columns(found, "id", "_distance"), strict=True)}
+        if filters is not None:
+            numbers = self._letting(filters, self._held)
+            cosines = np.vecdot(self._held.vectors[numbers], vector)
+            order = np.argsort(-cosines)[:limit]
+            return {self._held.ids[numbers[place]]: float(cosines[place]) for place in order}
         cosines = np.vecdot(self._held.vectors, vector)  # `@` would spin a thread on every core for it
         count = len(cosines)
         best = np.argpartition(cosines, -limit)[-limit:] if limit < count else np.arange(count)
         return {self._held.ids[number]: float(cosines[number]) for number in best}
 
-    async def with_words(self, query: str, limit: int) -> dict[str, float]:
+    def _letting(self, filters: Filters, held: Held) -> NDArray[np.intp]:
+        """Numbers of the rows that may be found; the same filters come again with every question of an agent."""
+        if filters not in self._let:
+            self._let[filters] = np.flatnonzero(mask(filters, held.rows))
+        return self._let[filters]
+
+    async def with_words(self, query: str, limit: int, filters: Filters | None = None) -> dict[str, float]:
         """The passages that share the most telling words: id to BM25."""
-        search = self._table.query().nearest_to_text(query, columns="search_text").limit(limit)
+        # As words, whatever they are: a plain text in quotes would be a phrase, which this index cannot look up.
+        search = self._table.query().nearest_to_text(MatchQuery(query, "search_text")).limit(limit)
+        if filters is not None:
+            search = search.where(filters.sql())
         if self._held is not None:
             found = await search.with_row_id().select(["_rowid", "_score"]).to_arrow()
             scored = zip(*_columns(found, "_rowid", "_score"), strict=True)
@@ -106,7 +131,7 @@ class View:
         listed = ", ".join(f"'{id_}'" for id_ in wanted)
         query = self._table.query().where(f"id IN ({listed})").select([*SHOWN, "vector"])
         rows = (await query.to_arrow()).combine_chunks()
-        vectors = _matrix(rows)
+        vectors = _matrix(rows, self.dimensions)
         for row, vector in zip(rows.drop_columns(["vector"]).to_pylist(), vectors, strict=True):
             self._seen[row["id"]] = (self._passage(row), vector)
 
@@ -124,22 +149,22 @@ class View:
         )
 
 
-def _hold(rows: Any) -> Held:
+def _hold(rows: Any, dimensions: int) -> Held:
     ids: list[str] = rows["id"].to_pylist()
     return Held(
         rows=rows.drop_columns(["vector", "_rowid"]),
-        vectors=_matrix(rows),
+        vectors=_matrix(rows, dimensions),
         ids=ids,
         numbers={id_: number for number, id_ in enumerate(ids)},
         by_row=dict(zip(rows["_rowid"].to_pylist(), ids, strict=True)),
     )
 
 
-def _matrix(rows: Any) -> NDArray[np.float32]:
+def _matrix(rows: Any, dimensions: int) -> NDArray[np.float32]:
     column = rows["vector"]
     chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     flat = np.concatenate(chunks) if chunks else np.empty(0, np.float32)
-    return np.ascontiguousarray(flat.reshape(-1, DIMENSIONS), np.float32)
+    return np.ascontiguousarray(flat.reshape(-1, dimensions), np.float32)
 
 
 def _columns(found: Any, *names: str) -> list[list[Any]]:

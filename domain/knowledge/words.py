@@ -9,6 +9,17 @@ _MARKS = re.compile(r"[\u0300-\u036f]+")
 _NO_SPACES = re.compile(r"[\u0e00-\u0e7f\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
+def words_of(text: str) -> list[str]:
+    """Its words in order, without case and accents; of scripts that write no spaces, pairs of characters."""
+    found: list[str] = []
+    for word in _WORD.findall(_fold(text)):
+        if _NO_SPACES.search(word):
+            found.extend(word[i : i + 2] for i in range(max(1, len(word) - 1)))
+        else:
+            found.append(word)
+    return found
+
+
 def coverage(question: str, text: str) -> float:
     """Which part of the question's telling words the text has, 0..1; longer words count more.
 
@@ -25,16 +36,8 @@ def coverage(question: str, text: str) -> float:
 
 @lru_cache(maxsize=1024)
 def _telling(question: str) -> frozenset[str]:
-    """Not "how do I": in English, the words that carry nothing are the short ones.
-
-    Of scripts that write no spaces, pairs of characters.
-    """
-    found: set[str] = set()
-    for word in _WORD.findall(_fold(question)):
-        if _NO_SPACES.search(word):
-            found.update(word[i : i + 2] for i in range(max(1, len(word) - 1)))
-        else:
-            found.add(word)
+    """Not "how do I": in English, the words that carry nothing are the short ones."""
+    found = set(words_of(question))
     telling = {w for w in found if len(w) > 3 or not w.isascii() or any(map(str.isdigit, w))}
     return frozenset(telling or found)
 

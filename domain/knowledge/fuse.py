@@ -1,0 +1,54 @@
+"""Put what was found by meaning and what was found by words into one order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.knowledge.passage import Passage
+from domain.knowledge.view import View
+from domain.knowledge.words import coverage
+
+JUDGED = 3
+"""Hits of the word search that say how much words can tell about this question."""
+
+_COVERAGE, _AGREEMENT = 0.62, 0.38
+"""Fitted on half of the questions of eleven judged sets (`bench/retrieval.py`); each alone loses on some of them."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """dense: the passage's cosine. keyword: its BM25, 0 when the word search did not find it."""
+
+    view: View
+    id: str
+    dense: float
+    keyword: float
+    fused: float = 0.0
+
+
+def judged(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The first hits of the word search: `fuse` wants their texts."""
+    return sorted((c for c in candidates if c.keyword > 0), key=lambda c: (-c.keyword, c.id))[:JUDGED]
+
+
+def fuse(candidates: Sequence[Candidate], query: str, texts: dict[str, Passage]) -> list[Candidate]:
+    """Best first by the sum of both scores, stretched to 0..1 over what was found.
+
+    Words weigh as much as their best hits can be trusted: by what they have of the question (all of it for
+    a code, nothing across languages), and by how near in meaning they are, which also holds for questions
+    too long to be covered. texts: of `judged` candidates.
+    """
+    if not candidates:
+        return []
+    low, high = min(c.dense for c in candidates), max(c.dense for c in candidates)
+    most = max(c.keyword for c in candidates) or 1.0
+
+    def meant(candidate: Candidate) -> float:
+        return (candidate.dense - low) / (high - low or 1.0)
+
+    best = [c for c in judged(candidates) if c.id in texts]
+    covered = max((coverage(query, texts[c.id].whole) for c in best), default=0.0)
+    agreed = sum(meant(c) for c in best) / (len(best) or 1)
+    weight = _COVERAGE * covered + _AGREEMENT * agreed
+    for c in candidates:
+        c.fused = meant(c) + weight * c.keyword / most
+    return sorted(candidates, key=lambda c: (-c.fused, c.id))
