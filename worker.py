@@ -11,6 +11,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.act import Act
 from activities.close import Close
+from activities.crawl import CrawlActivities
 from activities.ingest import IngestActivities
 from activities.interrupt import Interrupt
 from activities.persist import Persist
@@ -24,6 +25,8 @@ from domain.agents.version_store import AgentVersions
 from domain.conversations.log import EventLog
 from domain.knowledge.ocr import Ocr
 from domain.routing.router import Router
+from domain.sources.crawl import Crawl
+from domain.sources.readers import Readers
 from domain.tools.call import ToolCaller
 from domain.tools.http_tool import ToolClient
 from runtime import logs
@@ -35,12 +38,13 @@ from runtime.sandbox import workflow_runner
 from runtime.settings import Settings
 from runtime.temporal import connect
 from workflows.conversation import ConversationWorkflow
+from workflows.crawl import CrawlWorkflow
 from workflows.ingest import IngestWorkflow
 from workflows.turn import TurnWorkflow
 
 WORKFLOWS: dict[str, Sequence[type]] = {
     queues.TURNS: (ConversationWorkflow, TurnWorkflow),
-    queues.INGEST: (IngestWorkflow,),
+    queues.INGEST: (CrawlWorkflow, IngestWorkflow),
 }
 
 # Each stream is one activity that mostly waits for its model; 500 is well past what two cores can feed.
@@ -50,8 +54,8 @@ _ACTIVITIES_AT_ONCE = {queues.TURNS: 500, queues.INGEST: 4}
 def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> list[Callable[..., Any]]:
     database, knowledge = resources.database, resources.knowledge
     versions = AgentVersions(database)
-    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge)
-    persist = Persist(database, versions, resources.metrics)
+    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge, resources.providers)
+    persist = Persist(database, versions, resources.embedder, resources.metrics)
     reply = ReplyStep(database, log, versions, knowledge, resources.providers, resources.telemetry, resources.metrics)
     return [
         Prepare(database, versions, route, retrieve, resources.metrics).prepare,
@@ -68,6 +72,14 @@ def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
     database, storage, metrics = resources.database, resources.storage, resources.metrics
     ingest = IngestActivities(database, storage, resources.knowledge, metrics)
     recognise = RecogniseActivities(database, storage, Ocr.found_here(), metrics)
+    settings = resources.settings
+    readers = Readers(
+        resources.storage,
+        allow_private=settings.allow_private_sources,
+        databases={name: dsn.get_secret_value() for name, dsn in settings.source_databases.items()},
+        max_bytes=settings.max_upload_bytes,
+    )
+    crawl = CrawlActivities(Crawl(resources.database, resources.storage, readers))
     return [
         ingest.parse_document,
         recognise.recognise_pages,
@@ -75,6 +87,9 @@ def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
         ingest.index_batch,
         ingest.finish_ingest,
         ingest.fail_ingest,
+        crawl.begin_crawl,
+        crawl.crawl_batch,
+        crawl.finish_crawl,
     ]
 
 

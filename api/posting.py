@@ -45,6 +45,12 @@ class Ask:
         """The message was taken by an earlier request with this key."""
         return self.known.message_id is not None
 
+    @property
+    def answered(self) -> bool:
+        """Its turn has ended. A message that is only stored may be one whose workflow forgot it: the worker
+        stores it before Temporal has the update for good, and both may die in between."""
+        return self.stored and self.known.turn_state != "running"
+
 
 class Posting:
     """One process's way of posting. A caller who leaves does not take the message back."""
@@ -62,14 +68,14 @@ class Posting:
             raise _reused()
         if known.message_id is None and known.state != "open":
             raise ConversationIsClosed("this conversation is closed")
-        # The id follows from key and text, so a repeat is the same message and another text is another one.
-        made = uuid5(conversation_id, f"{key} {hashlib.sha256(text.encode()).hexdigest()}")
-        message = IncomingMessage(id=known.message_id or made, text=text, client_key=key)
-        return Ask(org_id, conversation_id, message, key, known)
+        return Ask(org_id, conversation_id, incoming(conversation_id, key, text), key, known)
 
     async def post(self, ask: Ask) -> MessageAccepted:
-        """Idempotent. Raises ConversationIsClosed, InboxFull, IdempotencyKeyReused, Unavailable."""
-        if ask.stored:
+        """Idempotent; what returns is durable.
+
+        Raises ConversationIsClosed, InboxFull, IdempotencyKeyReused, Unavailable.
+        """
+        if ask.answered:
             return MessageAccepted(message_id=ask.message.id, position=0)
         accepted = await self._temporal.post_message(
             ConversationInput(
@@ -148,6 +154,12 @@ class Posting:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(0.2)
+
+
+def incoming(conversation_id: UUID, key: str, text: str) -> IncomingMessage:
+    """Its id follows from key and text, so a repeat is the same message and another text is another one."""
+    made = uuid5(conversation_id, f"{key} {hashlib.sha256(text.encode()).hexdigest()}")
+    return IncomingMessage(id=made, text=text, client_key=key)
 
 
 class AnswerTo:

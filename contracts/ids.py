@@ -1,9 +1,9 @@
 """How things are named in Temporal: workflow ids, and the fence that orders who may speak.
 
-Not for making random ids: workflows take theirs from `workflow.uuid4()`, everyone else from `uuid`.
+Not for random ids: those are made with `uuid`, outside of workflows.
 """
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 FENCE_ATTEMPT_BITS = 12
 FENCE_STEP_BITS = 12
@@ -21,9 +21,19 @@ def turn_workflow_id(turn_id: UUID) -> str:
     return f"turn/{turn_id}"
 
 
+def turn_id(first_message_id: UUID) -> UUID:
+    """The turn that takes up a message, or a burst that begins with it: the same however often it is begun."""
+    return uuid5(first_message_id, "turn")
+
+
 def ingest_workflow_id(document_id: UUID) -> str:
     """The id of the one workflow that ingests a document."""
     return f"ingest/{document_id}"
+
+
+def crawl_workflow_id(source_id: UUID) -> str:
+    """The id of the one workflow that reads a source, and of its schedule."""
+    return f"crawl/{source_id}"
 
 
 def fence(turn_number: int, step: int, attempt: int) -> int:

@@ -12,7 +12,7 @@ from uuid import UUID
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from contracts import failures, options, stubs
+from contracts import failures, ids, options, stubs
 from contracts.conversation import (
     KNOWN_MESSAGES,
     MAX_MESSAGE_CHARS,
@@ -116,14 +116,15 @@ class ConversationWorkflow:
         return taken
 
     async def _run_turn(self) -> None:
-        self._turn_id = workflow.uuid4()
+        messages = self.take()
+        self._turn_id = ids.turn_id(messages[0].id)
         ref = TurnRef(
             org_id=self._input.org_id,
             conversation_id=self._input.conversation_id,
             turn_id=self._turn_id,
             agent_version_id=self._input.agent_version_id,
         )
-        await Turn(ref, self, self._tell).run(self.take())
+        await Turn(ref, self, self._tell).run(messages)
         self._turns_done += 1
         self._turns_here += 1
         self._turn_id = None

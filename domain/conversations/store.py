@@ -23,6 +23,7 @@ class Incoming:
     """All that posting a message must know, read in one round trip.
 
     message_id and its fellows are those of the message stored before with this client key.
+    turn_state: running | completed | failed, of the turn that takes it up.
     """
 
     state: str
@@ -31,6 +32,7 @@ class Incoming:
     message_id: UUID | None
     message_text: str | None
     turn_id: UUID | None
+    turn_state: str | None
 
 
 @dataclass(frozen=True, slots=True)

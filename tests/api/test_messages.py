@@ -3,12 +3,18 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
+from api.posting import incoming
+from contracts import ids
+from contracts.turn import TurnRef
+from domain.conversations import turn_store
+from domain.conversations.store import read_incoming
 from tests.api.site import Site
 from tests.api.talk import ask, open_conversation, read_sse, rebuild, scripted
 from tests.house import House
@@ -95,6 +101,32 @@ async def test_one_key_posted_at_once_is_one_message(caller: httpx2.AsyncClient)
     assert all([data for _, _, data in answer[1:]] == [data for _, _, data in answers[0][1:]] for answer in answers)
     messages = (await caller.get(f"/v1/conversations/{conversation}/messages")).json()["data"]
     assert len(messages) == 2
+
+
+@pytest.mark.parametrize("turns_between", [0, 1])
+async def test_a_message_whose_workflow_forgot_it_is_answered_when_it_is_asked_again(
+    site: Site, caller: httpx2.AsyncClient, org: UUID, workers: House, conversation: str, turns_between: int
+) -> None:
+    # The worker stores a message before Temporal has its update for good, and both may die in between.
+    database = workers.resources.database
+    known = await read_incoming(database, org, UUID(conversation), "lost")
+    message = incoming(UUID(conversation), "lost", "Hello")
+    ref = TurnRef(
+        org_id=org,
+        conversation_id=UUID(conversation),
+        turn_id=ids.turn_id(message.id),
+        agent_version_id=known.agent_version_id,
+    )
+    await turn_store.begin(database, ref, [message], history_messages=0, history_chars=0)
+    for number in range(turns_between):
+        await ask(caller, conversation, f"Another {number}")
+    answer = await ask(caller, conversation, "Hello", **{"Idempotency-Key": "lost"})
+    assert answer[-1][1] == "turn.completed"
+    turns = (await caller.get(f"/v1/conversations/{conversation}/turns")).json()["data"]
+    assert [turn["state"] for turn in turns] == ["completed"] * (turns_between + 1)
+    messages = (await caller.get(f"/v1/conversations/{conversation}/messages")).json()["data"]
+    assert [row["text"] for row in messages].count("Hello") == 1
+    assert [row["role"] for row in messages].count("assistant") == turns_between + 1
 
 
 async def test_another_text_under_a_key_in_flight_is_refused(caller: httpx2.AsyncClient) -> None:

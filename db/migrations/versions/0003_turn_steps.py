@@ -42,6 +42,8 @@ CREATE FUNCTION begin_turn(
 -- The turn's number in its conversation, 1 and up; NULL when there is no such conversation.
 DECLARE
     v_number integer;
+    v_last integer;
+    v_state text;
     v_types text[] := '{}';
     v_data jsonb[] := '{}';
 BEGIN
@@ -64,8 +66,16 @@ BEGIN
         coalesce(array_agg(jsonb_build_object(
             'message_id', id, 'role', 'user', 'text', text, 'citations', '[]'::jsonb) ORDER BY position), '{}')
     INTO v_types, v_data FROM stored;
-    SELECT number INTO v_number FROM turns WHERE id = p_turn;
-    IF NOT FOUND THEN
+    SELECT number, state INTO v_number, v_state FROM turns WHERE id = p_turn;
+    IF v_state = 'running' THEN
+        -- Opened before by an attempt that left no trace in the workflow, and other turns came in between:
+        -- counted after them, its words are not taken for old ones.
+        SELECT max(number) INTO v_last FROM turns WHERE conversation_id = p_conversation;
+        IF v_last > v_number THEN
+            v_number := v_last + 1;
+            UPDATE turns SET number = v_number WHERE id = p_turn;
+        END IF;
+    ELSIF v_number IS NULL THEN
         INSERT INTO turns (id, org_id, conversation_id, agent_version_id, number, state)
         SELECT p_turn, p_org, p_conversation, p_version, coalesce(max(number), 0) + 1, 'running'
         FROM turns WHERE conversation_id = p_conversation
