@@ -158,7 +158,7 @@ class IngestActivities:
         async with self._database.session(ingest.org_id) as session:
             await store.hold_collection(session, ingest.collection_id)
             document = await progress.hold(session, ingest.document_id, ingest.revision)
-            await self._knowledge.index.replace(ingest, document.title, chunks, vectors)
+            await self._knowledge.index.replace(ingest, document.title, chunks, vectors, media_type=document.media_type)
             await progress.ready(session, document, pages=input.pages, passages=input.passages)
         self._metrics.ingested_passages.inc(len(chunks))
 

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from contracts.turn import PassageRef, Retrieval, Rewrite, TurnRef
 from domain.agents.config import AgentConfig
-from domain.knowledge.passage import Passage
 from domain.knowledge.rewrite import Line, Rewriter, RuleRewriter
-from domain.knowledge.search import Knowledge
+from domain.knowledge.search import Found, Knowledge
 from domain.llm.providers import Providers
 from domain.llm.rewrite import ModelRewriter
 
@@ -37,9 +36,10 @@ class Retrieve:
         return Retrieval(
             passages=[
                 PassageRef(collection_id=p.collection_id, document_id=p.document_id, passage_id=p.id, score=p.score)
-                for p in found
+                for p in found.passages
             ],
             rewrite=rewrite,
+            answerable=found.answerable,
         )
 
     async def _rewrite(self, config: AgentConfig, text: str, history: History) -> Rewrite | None:
@@ -53,17 +53,19 @@ class Retrieve:
         provider, model = self._providers.choose(config.model)
         return RuleRewriter() if provider.name == "extractive" else ModelRewriter(provider, model, RuleRewriter())
 
-    async def _search(self, org_id: UUID, config: AgentConfig, text: str) -> list[Passage]:
-        return await self._knowledge.search(
+    async def _search(self, org_id: UUID, config: AgentConfig, text: str) -> Found:
+        return await self._knowledge.find(
             org_id,
             config.collections,
             text,
             limit=config.retrieval.limit,
             min_score=config.retrieval.min_score,
+            filters=config.retrieval.filters,
+            rerank=config.retrieval.rerank,
         )
 
 
-async def _drop(search: "asyncio.Future[list[Passage]]") -> None:
+async def _drop(search: "asyncio.Future[Found]") -> None:
     """End a search whose answer nobody wants, or that is done."""
     search.cancel()
     await asyncio.wait([search])

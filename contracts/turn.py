@@ -85,10 +85,14 @@ class Rewrite(Contract):
 
 
 class Retrieval(Contract):
-    """rewrite: what was searched for, when that is not the message itself."""
+    """rewrite: what was searched for, when that is not the message itself.
+
+    answerable: 0..1, how likely the passages answer it; None when nothing was searched for.
+    """
 
     passages: list[PassageRef] = Field(default_factory=list)
     rewrite: Rewrite | None = None
+    answerable: float | None = None
 
 
 class StepTiming(Contract):

@@ -8,8 +8,11 @@ from pydantic import SecretStr
 
 from db.engine import Database
 from domain.knowledge.e5 import E5Embedder
+from domain.knowledge.openai_embedder import OpenAIEmbedder
+from domain.knowledge.rerank_http import HttpReranker
 from domain.knowledge.search import Knowledge
-from domain.knowledge.storage import Storage, open_storage
+from domain.knowledge.storage import Storage
+from domain.knowledge.storages import open_storage
 from domain.llm.providers import Providers, configured_providers
 from runtime.metrics import Metrics
 from runtime.settings import Settings
@@ -18,7 +21,10 @@ from runtime.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Shared by the API and the workers; each builds its own doors on top."""
+    """Shared by the API and the workers; each builds its own doors on top.
+
+    embedder routes messages; passages and their questions may have one of a provider, inside `knowledge`.
+    """
 
     settings: Settings
     database: Database
@@ -39,6 +45,7 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
     await database.open()
     telemetry = Telemetry.start(service, settings.otlp_endpoint)
     embedder = E5Embedder(settings.data_dir / "models")
+    remote, reranker = _remote_embedder(settings), _remote_reranker(settings)
     providers = configured_providers(
         embedder,
         openai_api_key=_secret(settings.openai_api_key),
@@ -55,16 +62,41 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
             settings=settings,
             database=database,
             embedder=embedder,
-            knowledge=Knowledge(settings.data_dir / "lance", embedder),
+            knowledge=Knowledge(settings.data_dir / "lance", remote or embedder, provider_reranker=reranker),
             storage=open_storage(settings.storage_url, settings.data_dir / "objects"),
             providers=providers,
             telemetry=telemetry,
             metrics=Metrics(),
         )
     finally:
+        for each in (remote, reranker):
+            if each is not None:
+                await each.close()
         await providers.close()
         await database.close()
         telemetry.close()
+
+
+def _remote_embedder(settings: Settings) -> OpenAIEmbedder | None:
+    if settings.embedding_base_url is None:
+        return None
+    return OpenAIEmbedder(
+        base_url=settings.embedding_base_url,
+        model=settings.embedding_model,
+        dimensions=settings.embedding_dimensions,
+        api_key=_secret(settings.embedding_api_key),
+        shorten=settings.embedding_shorten,
+    )
+
+
+def _remote_reranker(settings: Settings) -> HttpReranker | None:
+    if settings.rerank_base_url is None:
+        return None
+    return HttpReranker(
+        base_url=settings.rerank_base_url,
+        model=settings.rerank_model,
+        api_key=_secret(settings.rerank_api_key),
+    )
 
 
 def _secret(value: SecretStr | None) -> str | None:

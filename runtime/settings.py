@@ -84,6 +84,20 @@ class Settings(BaseSettings):
     ] = None
     anthropic_model: str = "claude-sonnet-4-5"
 
+    embedding_base_url: str | None = None
+    """Any server with OpenAI's `/embeddings`, version included. Unset: the model that comes with Everturn."""
+    embedding_api_key: SecretStr | None = None
+    embedding_model: str = "text-embedding-3-small"
+    embedding_dimensions: Annotated[int, Field(ge=8, le=8192)] = 1536
+    """What the embedding server's vectors have. A collection keeps to one number: another refuses it."""
+    embedding_shorten: bool = False
+    """Ask the embedding server to cut its vectors to EVERTURN_EMBEDDING_DIMENSIONS."""
+
+    rerank_base_url: str | None = None
+    """Any server with Cohere's and Jina's `/rerank`, version included, for agents whose `rerank` is `provider`."""
+    rerank_api_key: SecretStr | None = None
+    rerank_model: str = "rerank-v3.5"
+
     provider_first_token_seconds: Annotated[float, Field(gt=0)] = 60
     """A provider that has said nothing for this long has failed."""
 
@@ -98,6 +112,13 @@ class Settings(BaseSettings):
 
     allow_private_tool_targets: bool = False
     """Let HTTP tools call private, loopback and link-local addresses. Only for a network of your own."""
+
+    allow_private_sources: bool = False
+    """Let sources fetch from private, loopback and link-local addresses. Only for a network of your own."""
+
+    source_databases: dict[str, SecretStr] = Field(default_factory=dict)
+    """Postgres databases that sources may read, as JSON: `{"<organisation id>/<name>": "postgresql://…"}`;
+    `*/<name>` is open to every organisation."""
 
     require_idempotency_key: bool = False
     """Refuse mutations without an Idempotency-Key instead of making one."""

@@ -16,6 +16,8 @@ from db.tables.knowledge import Collection
 from domain.agents.config import Name
 from domain.auth.principal import Principal
 from domain.knowledge import store
+from domain.knowledge.answerability import NOTHING_RELEVANT
+from domain.knowledge.filters import Filters, Reranking
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 changes = APIRouter(prefix="/v1/collections", tags=["collections"], route_class=MutationRoute)
@@ -55,10 +57,16 @@ class SearchQuery(RequestModel):
     query: Annotated[str, Field(min_length=1, max_length=2000, examples=["How long may I return an item?"])]
     limit: Annotated[int, Field(ge=1, le=50)] = 6
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
+    filters: Filters = Filters()
+    rerank: Reranking = "local"
 
 
 class PassageOut(BaseModel):
-    """char_start and char_end are code points in the document's extracted text; score is 0..1."""
+    """char_start and char_end are code points in the document's extracted text; score is 0..1.
+
+    explanation: what each stage said: dense (cosine), keyword (BM25), coverage (of the question's words, 0..1),
+    fused, and reranked where the passage was looked at again.
+    """
 
     id: str
     collection_id: UUID
@@ -74,7 +82,16 @@ class PassageOut(BaseModel):
 
 
 class SearchResult(BaseModel):
+    """answerable: 0..1, how likely these passages answer the query. nothing_relevant: hardly.
+
+    reranker: whose order it is; null for the fused one. milliseconds: by stage.
+    """
+
     data: list[PassageOut]
+    answerable: float
+    nothing_relevant: bool
+    reranker: str | None
+    milliseconds: dict[str, float]
 
 
 @changes.post("", status_code=201, responses=errors(400, 409, 413))
@@ -123,10 +140,22 @@ async def search_collection(
     """The passages that an agent would be given for this text, best first. Changes nothing."""
     async with resources.database.session(principal.org_id) as session:  # not held while the search computes
         await store.get_collection(session, collection_id)
-    found = await resources.knowledge.search(
-        principal.org_id, [collection_id], search.query, limit=search.limit, min_score=search.min_score
+    found = await resources.knowledge.find(
+        principal.org_id,
+        [collection_id],
+        search.query,
+        limit=search.limit,
+        min_score=search.min_score,
+        filters=search.filters,
+        rerank=search.rerank,
     )
-    return SearchResult(data=[PassageOut.model_validate(one, from_attributes=True) for one in found])
+    return SearchResult(
+        data=[PassageOut.model_validate(one, from_attributes=True) for one in found.passages],
+        answerable=found.answerable,
+        nothing_relevant=found.answerable < NOTHING_RELEVANT,
+        reranker=found.reranker,
+        milliseconds=found.milliseconds,
+    )
 
 
 def _show(row: Collection) -> CollectionOut:

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints
 
+from domain.knowledge.filters import Filters, Reranking
+
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,63}$")]
 
@@ -73,11 +75,17 @@ class Guardrails(ConfigPart):
 
 
 class RetrievalSettings(ConfigPart):
-    """rewrite: how a follow-up becomes a question that can be searched alone; `model` asks the agent's model."""
+    """rewrite: how a follow-up becomes a question that can be searched alone; `model` asks the agent's model.
+
+    rerank: who orders the best passages once more; `provider` is the one of the process's settings, else `local`.
+    filters: the only passages this agent may find.
+    """
 
     limit: Annotated[int, Field(ge=1, le=20)] = 6
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
     rewrite: Literal["off", "rules", "model"] = "rules"
+    rerank: Reranking = "local"
+    filters: Filters = Filters()
 
 
 class AgentConfig(ConfigPart):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,6 @@ from domain.errors import NotFound
 from domain.knowledge import storage as keys
 from domain.knowledge.chunk import Chunk
 from domain.knowledge.extract import Extract, Span
-from domain.knowledge.lance import DIMENSIONS
 from domain.knowledge.storage import Storage
 
 
@@ -46,7 +46,7 @@ class Batches:
 
     async def put_vectors(self, document: IngestInput, start: int, vectors: NDArray[np.float32]) -> None:
         key = keys.vectors_key(document.document_id, document.revision, start)
-        await self._storage.put(document.org_id, key, vectors.astype("<f4").tobytes())
+        await self._storage.put(document.org_id, key, _packed(vectors))
 
     async def embedded(self, document: IngestInput, start: int) -> bool:
         """Whether the vectors of the batch are kept already."""
@@ -57,9 +57,17 @@ class Batches:
         return True
 
     async def vectors(self, document: IngestInput, start: int) -> NDArray[np.float32]:
-        """Shape (passages of the batch, 384). Raises NotFound."""
+        """Shape (passages of the batch, dimensions of the embedder). Raises NotFound."""
         key = keys.vectors_key(document.document_id, document.revision, start)
-        return np.frombuffer(await self._storage.get(document.org_id, key), "<f4").reshape(-1, DIMENSIONS)
+        kept: NDArray[np.float32] = np.load(BytesIO(await self._storage.get(document.org_id, key)), allow_pickle=False)
+        return kept
 
     async def clear(self, document: IngestInput) -> None:
         await self._storage.delete(document.org_id, keys.batches_prefix(document.document_id, document.revision))
+
+
+def _packed(vectors: NDArray[np.float32]) -> bytes:
+    """With their shape: how long a vector is depends on the embedder."""
+    packed = BytesIO()
+    np.save(packed, vectors.astype("<f4"), allow_pickle=False)
+    return packed.getvalue()

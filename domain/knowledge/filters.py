@@ -1,13 +1,17 @@
 """Which passages a search may look at, by what is known of their documents."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Values = Annotated[tuple[Value, ...], Field(max_length=100)]
+
+
+Reranking = Literal["off", "local", "provider"]
+"""Who orders the best passages once more; here, where agents can name it without loading a search."""
 
 
 class Filters(BaseModel):

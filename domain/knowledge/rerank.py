@@ -4,15 +4,13 @@ For a provider's model see `rerank_http.py`.
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from domain.knowledge.evidence import Evidence, evidence
 from domain.knowledge.passage import Passage
 
 RERANKED = 20
 """Passages that are looked at again: more than are ever shown beside each other, few enough for a few milliseconds."""
-
-Reranking = Literal["off", "local", "provider"]
 
 
 class Reranker(Protocol):

@@ -11,12 +11,12 @@ from contracts.turn import PassageRef
 from domain.errors import DomainError, EmbeddingMismatch
 from domain.knowledge.answerability import answerability
 from domain.knowledge.embedder import Embedder, Vector
-from domain.knowledge.filters import Filters
+from domain.knowledge.filters import Filters, Reranking
 from domain.knowledge.fuse import Candidate, fuse, judged
 from domain.knowledge.index import Index
 from domain.knowledge.passage import Passage
 from domain.knowledge.relevance import background, relevance
-from domain.knowledge.rerank import RERANKED, Reranker, Reranking, WordReranker
+from domain.knowledge.rerank import RERANKED, Reranker, WordReranker
 from domain.knowledge.view import HELD_ROWS, View
 from domain.knowledge.views import Views
 from domain.knowledge.words import coverage
