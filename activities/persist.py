@@ -1,6 +1,8 @@
 """Persist: the guard looks at the whole text, then one transaction stores all that the turn leaves behind."""
 
 import time
+from dataclasses import replace
+from uuid import UUID
 
 from temporalio import activity
 
@@ -10,13 +12,20 @@ from db.engine import Database
 from domain.agents.version_store import AgentVersions
 from domain.conversations import ending_store, evidence_store, turn_store
 from domain.conversations.explanations import explanation
-from domain.guard.guard import check_outgoing
+from domain.guard.guard import check_incoming, check_outgoing
+from domain.knowledge import gap_store
+from domain.knowledge.embedder import Embedder
+from domain.knowledge.gap import Gap, places, reasons
 from runtime.metrics import Metrics, TurnOutcome
+
+_QUESTION_CHARS = 2000
+"""Of a question that is kept as a gap; a search takes no longer one."""
 
 
 class Persist:
-    def __init__(self, database: Database, versions: AgentVersions, metrics: Metrics) -> None:
+    def __init__(self, database: Database, versions: AgentVersions, embedder: Embedder, metrics: Metrics) -> None:
         self._database = database
+        self._embedder = embedder
         self._versions = versions
         self._metrics = metrics
 
@@ -26,7 +35,13 @@ class Persist:
         """Exactly once by turn id: a repetition returns what the first one wrote."""
         blocked = input.checked.action == "block"
         guarded = Verdict() if blocked else await self._guard(input)
-        ended = await ending_store.end(self._database, input.ref, ending_store.answered(input, guarded))
+        ending = ending_store.answered(input, guarded)
+        gap = None if blocked else await self._gap(input)
+        if gap is not None:
+            ending = replace(ending, gap=gap, gap_vector=await self._embedder.query(gap.question))
+        ended = await ending_store.end(self._database, input.ref, ending)
+        if gap is not None:
+            await self._gather(input.ref.org_id, gap)
         self._count("blocked" if blocked else "completed", ended)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
 
@@ -54,6 +69,24 @@ class Persist:
             verdict = check_outgoing(input.text, config.guardrails, [*grounded, input.question])
         self._metrics.step("guard", time.perf_counter() - started)
         return verdict
+
+    async def _gap(self, input: PersistInput) -> Gap | None:
+        """What the agent's collections could not answer; most turns cost no more than a look at their words."""
+        config = await self._versions.config(input.ref.org_id, input.ref.agent_version_id)
+        if not config.collections:
+            return None
+        question = input.rewrite.query if input.rewrite is not None else input.question
+        why = reasons(question, input.text, input.best, tools=bool(input.tool_results))
+        if not why:
+            return None
+        shown = check_incoming(question, config.guardrails).text or question
+        return Gap(places(input.best, config.collections), why, shown[:_QUESTION_CHARS])
+
+    async def _gather(self, org_id: UUID, gap: Gap) -> None:
+        """What waits is durable: a crash here only leaves it to the next try of this step."""
+        for collection_id in gap.collections:
+            async with self._database.session(org_id) as session:
+                await gap_store.gather(session, org_id, collection_id)
 
     def _count(self, outcome: TurnOutcome, ended: ending_store.Ended) -> None:
         if ended.seconds is not None:

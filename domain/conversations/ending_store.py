@@ -10,18 +10,26 @@ from uuid import UUID, uuid5
 
 from contracts import events as event
 from contracts.ids import closing_fence
-from contracts.turn import FailInput, PersistInput, Reply, TurnRef, Verdict
+from contracts.turn import FailInput, PersistInput, Reply, Rewrite, TurnRef, Verdict
 from db.engine import Database
 from domain.conversations.citations import markers
 from domain.conversations.turn_store import shown_text
 from domain.errors import NotFound
+from domain.knowledge.embedder import Vector
+from domain.knowledge.gap import Gap
+from domain.knowledge.gap_store import packed
+
+_ENDED = "SELECT agreed, last_seq, seconds FROM"
+_END = f"{_ENDED} end_turn({', '.join(f'${n}' for n in range(1, 14))})"
+_END_WITH_GAP = f"{_ENDED} end_turn_with_gap({', '.join(f'${n}' for n in range(1, 18))})"
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """What closes a turn: the whole visible text, and whether it is an answer or an explanation.
 
-    outcome becomes columns of the turn's row, closing the data of its last event.
+    outcome becomes columns of the turn's row, closing the data of its last event. gap: what the turn could not
+    answer, with the vector of its question.
     """
 
     number: int
@@ -29,6 +37,8 @@ class Ending:
     calls: Sequence[Reply]
     outcome: dict[str, Any]
     closing: dict[str, Any]
+    gap: Gap | None = None
+    gap_vector: Vector | None = None
 
     @property
     def failed(self) -> bool:
@@ -48,7 +58,7 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
     }
     if input.rewrite is not None:
         record["rewrite"] = input.rewrite.model_dump(mode="json", exclude_none=True)
-    paid = [*calls, *([input.rewrite] if input.rewrite else [])]
+    paid: list[Reply | Rewrite] = [*calls, *([input.rewrite] if input.rewrite else [])]
     closing = {
         "usage": {
             "input_tokens": sum(c.usage.input_tokens for c in paid),
@@ -99,8 +109,9 @@ async def end(database: Database, ref: TurnRef, ending: Ending) -> Ended:
 async def _end(database: Database, ref: TurnRef, ending: Ending, text: str, *, seen: str | None) -> Ended | None:
     """None when readers have seen something else; they see no more of this turn then. Raises NotFound."""
     message_id = uuid5(ref.turn_id, "reply")
+    gap = _gap(ending)
     ended = await database.pool.fetchrow(
-        "SELECT agreed, last_seq, seconds FROM end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        _END_WITH_GAP if gap else _END,
         ref.org_id,
         ref.conversation_id,
         ref.turn_id,
@@ -114,10 +125,18 @@ async def _end(database: Database, ref: TurnRef, ending: Ending, text: str, *, s
         _corrections(seen or "", text),
         event.TURN_FAILED if ending.failed else event.TURN_COMPLETED,
         {"message_id": str(message_id), "number": ending.number, **ending.closing},
+        *gap,
     )
     if ended is None:
         raise NotFound("no such conversation")
     return Ended(message_id, ended["last_seq"], ended["seconds"]) if ended["agreed"] else None
+
+
+def _gap(ending: Ending) -> tuple[Any, ...]:
+    if ending.gap is None or ending.gap_vector is None:
+        return ()
+    gap = ending.gap
+    return (gap.collections, list(gap.reasons), gap.question, packed(ending.gap_vector))
 
 
 def _settlement(call: Reply) -> dict[str, Any]:

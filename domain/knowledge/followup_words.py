@@ -35,6 +35,7 @@ WORDS: dict[str, FollowUpWords] = {
         "a an the of in on at to for from by with about as into than and or but so if then also too very just only "
         "i you we me my your our us be is am are was were been being do does did done have has had can could will "
         "would shall should may might must not no yes ok okay what which who whom whose when where why how much many "
+        "hello hi hey bye goodbye lot great fine cool sorry "
         "please thanks thank tell know want need get give more most some any all other another else there here "
         "mean case it its they them their this that these those one ones same really still now again let's",
     ),
