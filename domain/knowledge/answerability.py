@@ -1,6 +1,11 @@
 """How likely the found passages answer the question, as one number for the whole search.
 
 Not the relevance of a passage: the best of ten near misses is relevant and answers nothing.
+
+Fitted on half of the questions of ClapNQ, MTRAG-UN, AWS and XQuAD (en, de, zh, th, zh asked of en), each also
+asked of a collection that knows nothing of them; judged on the other 521: AUC .90; said 0.1, 0.3, 0.5, 0.7 and
+0.9 were answered in .16, .39, .71, .87 and .96 of cases. Passages on the very topic that lack the answer are the
+hard ones: AUC .83 on ClapNQ's, .87 on MTRAG-UN's.
 """
 
 import math
@@ -9,26 +14,24 @@ from collections.abc import Sequence
 from domain.knowledge.evidence import evidence
 from domain.knowledge.passage import Passage
 
-_BEST, _LEAD, _WORDS, _OFFSET = 1.0, 0.0, 0.0, 0.0
+_BEST, _WORDS, _OFFSET = 0.5, 1.0, -1.15
 
-NOTHING_RELEVANT = 0.3
-"""Below, a search says that it found nothing relevant."""
-
-
-def signals(question: str, passages: Sequence[Passage]) -> tuple[float, float, float]:
-    """Of passages in their final order: the best relevance as log-odds, its lead in cosine, the words it has."""
-    best = max(passages[:3], key=lambda p: p.score)
-    odds = math.log(max(best.score, 1e-6) / max(1 - best.score, 1e-6))
-    others = [p.explanation["dense"] for p in passages if p.id != best.id]
-    lead = best.explanation["dense"] - (sum(others) / len(others) if others else 0.78)
-    together = max(each.together for each in evidence(question, passages)[:3])
-    return odds, lead, together
+NOTHING_RELEVANT = 0.2
+"""Below, a search says that it found nothing relevant: 6% of the questions with an answer, 52% of those without."""
 
 
 def answerability(question: str, passages: Sequence[Passage]) -> float:
     """0..1; 0 without passages. passages: best first, with the search's scores."""
     if not passages:
         return 0.0
-    odds, lead, words = signals(question, passages)
-    evidence_for = _BEST * odds + _LEAD * lead + _WORDS * words + _OFFSET
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, evidence_for))))
+    best, words = _signals(question, passages)
+    said = _BEST * best + _WORDS * words + _OFFSET
+    return 1 / (1 + math.exp(-said))
+
+
+def _signals(question: str, passages: Sequence[Passage]) -> tuple[float, float]:
+    """The best relevance of the first three, as log-odds, and how much of the question two sentences of one have."""
+    score = max(passage.score for passage in passages[:3])
+    odds = math.log(max(score, 1e-6) / max(1 - score, 1e-6))
+    together = max(each.together for each in evidence(question, passages)[:3])
+    return max(-6.0, min(8.0, odds)), together

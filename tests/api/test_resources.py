@@ -154,6 +154,13 @@ async def test_a_document_is_ingested_found_downloaded_and_gone(
     best = found.json()["data"][0]
     assert "thirty days" in best["text"]
     assert best["document_id"] == document
+    assert {"dense", "keyword", "fused", "reranked"} <= best["explanation"].keys()
+    assert (found.json()["nothing_relevant"], found.json()["reranker"]) == (False, "words")
+    elsewhere = {"query": "return", "filters": {"media_types": ["image/"]}, "rerank": "off"}
+    none = await caller.post(f"/v1/collections/{collection}/search", json=elsewhere)
+    assert (none.json()["data"], none.json()["nothing_relevant"]) == ([], True)
+    typed = {"query": "return", "filters": {"media_types": [done["media_type"]]}}
+    assert (await caller.post(f"/v1/collections/{collection}/search", json=typed)).json()["data"]
     content = await caller.get(f"/v1/documents/{document}/content")
     assert content.content == text
     assert content.headers["content-disposition"].startswith("attachment")
@@ -164,7 +171,13 @@ async def test_a_document_is_ingested_found_downloaded_and_gone(
     assert (await caller.delete(f"/v1/documents/{document}")).status_code == 204
     assert (await caller.get(f"/v1/documents/{document}/content")).status_code == 404
     gone = await caller.post(f"/v1/collections/{collection}/search", json={"query": "return"})
-    assert gone.json() == {"data": []}
+    assert gone.json() == {
+        "data": [],
+        "answerable": 0,
+        "nothing_relevant": True,
+        "reranker": None,
+        "milliseconds": {},
+    }
     assert (await caller.delete(f"/v1/collections/{collection}")).status_code == 204
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from contracts.turn import PassageRef
+from domain.knowledge.answerability import NOTHING_RELEVANT
 from domain.knowledge.e5 import E5Embedder
 from domain.knowledge.passage import Passage
 from domain.knowledge.search import Knowledge
@@ -73,6 +74,37 @@ async def test_a_question_nobody_can_answer_scores_lower_than_one_that_has_an_an
     assert unanswered.score < 0.3
     assert answered.score > 0.6
     assert await knowledge.search(org, [collection], "Who won the chess championship in 1972?", min_score=0.4) == []
+
+
+async def test_a_search_says_whether_its_passages_answer(knowledge: Knowledge, put: Ingest) -> None:
+    org = uuid4()
+    collection = await shop(put, org)
+    answered = await knowledge.find(org, [collection], "How long do parcels to Norway take?")
+    unanswered = await knowledge.find(org, [collection], "Who won the chess championship in 1972?")
+    assert answered.answerable > 0.6
+    assert unanswered.answerable < NOTHING_RELEVANT
+    assert (await knowledge.find(org, [uuid4()], "refund")).answerable == 0
+    assert set(answered.milliseconds) == {"embed_and_words", "meaning", "fuse", "rerank", "judge"}
+
+
+async def test_a_question_that_names_a_heading_finds_it_first_when_reranked(knowledge: Knowledge, put: Ingest) -> None:
+    org, collection = uuid4(), uuid4()
+    await put("# Gold card\n\nThe yearly fee is forty euros.", org_id=org, collection_id=collection)
+    await put("# Blue card\n\nThe yearly fee is ten euros.", org_id=org, collection_id=collection)
+    for colour in ("Gold", "Blue"):
+        found = await knowledge.find(org, [collection], f"yearly fee of the {colour.lower()} card", rerank="local")
+        assert found.reranker == "words"
+        assert found.passages[0].heading == f"{colour} card"
+        ordered = [passage.explanation["reranked"] for passage in found.passages]
+        assert ordered == sorted(ordered, reverse=True)
+
+
+async def test_a_question_in_quotes_is_looked_up_as_words(knowledge: Knowledge, put: Ingest) -> None:
+    org = uuid4()
+    collection = await shop(put, org)
+    found = await knowledge.search(org, [collection], '"error code ERR_SHIP_42"')
+    assert found[0].heading == "Shipping"
+    assert found[0].explanation["keyword"] > 0
 
 
 async def test_another_organisation_finds_nothing(knowledge: Knowledge, put: Ingest) -> None:
