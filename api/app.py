@@ -19,6 +19,7 @@ from api.responses import operation_id
 from api.routes import (
     agents,
     api_keys,
+    archives,
     collections,
     conversations,
     document_events,
@@ -31,8 +32,10 @@ from api.routes import (
     messages,
     openai,
     operations,
+    retrieval_tests,
     runs,
     sockets,
+    sources,
     turns,
 )
 from domain.errors import DomainError
@@ -48,6 +51,9 @@ ROUTERS = (
     collections.changes,
     documents.router,
     documents.changes,
+    archives.changes,
+    sources.router,
+    sources.changes,
     document_versions.router,
     document_versions.changes,
     document_pages.router,
@@ -61,6 +67,8 @@ ROUTERS = (
     feedback.changes,
     gaps.router,
     gaps.changes,
+    retrieval_tests.router,
+    retrieval_tests.changes,
     runs.changes,
     runs.router,
     openai.router,

@@ -18,7 +18,7 @@ from api import openai_errors, problems
 from runtime.metrics import Metrics
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_UPLOAD = re.compile(r"POST /v1/collections/[^/]+/documents|PUT /v1/documents/[^/]+/content")
+_UPLOAD = re.compile(r"POST /v1/collections/[^/]+/(?:documents|archives)|PUT /v1/documents/[^/]+/content")
 _MULTIPART_BYTES = 100_000
 """What the multipart envelope and its other fields may add to a file."""
 

@@ -133,7 +133,7 @@ async def _fingerprint(request: Request) -> str:
     digest = hashlib.sha256()
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         # Starlette keeps the parsed form on the request, so the route reads this one.
-        form = await request.form(max_files=1, max_fields=10)
+        form = await request.form(max_files=200, max_fields=10)
         for name, value in form.multi_items():
             said = value.filename if isinstance(value, UploadFile) else value
             digest.update(repr((name, said)).encode("utf-8", "backslashreplace"))

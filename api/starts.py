@@ -1,17 +1,20 @@
 """Workflows that a request starts or stops once its rows are committed. Doing it twice is doing it once."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field, TypeAdapter
 
 from api.resources import ApiResources
 from contracts.conversation import ConversationInput
+from contracts.crawl import CrawlInput
 from contracts.ingest import IngestInput
 from contracts.model import Contract
 from contracts.turn import OneShotInput
 from domain.auth.principal import Principal
 from domain.errors import NotFound
 from domain.knowledge import store
+from domain.sources import store as sources
 
 
 class StartIngest(Contract):
@@ -36,8 +39,24 @@ class StartConversation(Contract):
     input: ConversationInput
 
 
-Start = Annotated[StartIngest | StopIngest | StartTurn | StartConversation, Field(discriminator="kind")]
-_READER: TypeAdapter[StartIngest | StopIngest | StartTurn | StartConversation] = TypeAdapter(Start)
+class StartCrawl(Contract):
+    kind: Literal["crawl"] = "crawl"
+    input: CrawlInput
+
+
+class StopCrawl(Contract):
+    """The source is gone; its schedule goes too. A run of it finds that out by itself."""
+
+    kind: Literal["stop_crawl"] = "stop_crawl"
+    source_id: UUID
+
+
+Start = Annotated[
+    StartIngest | StopIngest | StartTurn | StartConversation | StartCrawl | StopCrawl, Field(discriminator="kind")
+]
+_READER: TypeAdapter[StartIngest | StopIngest | StartTurn | StartConversation | StartCrawl | StopCrawl] = TypeAdapter(
+    Start
+)
 
 
 def dump(start: Start) -> str:
@@ -56,6 +75,12 @@ async def begin(resources: ApiResources, principal: Principal, start: Start) -> 
     if isinstance(start, StartConversation):
         await resources.temporal.start_conversation(start.input)
         return
+    if isinstance(start, StopCrawl):
+        await resources.temporal.unschedule_crawl(start.source_id)
+        return
+    if isinstance(start, StartCrawl):
+        await _begin_crawl(resources, principal, start.input)
+        return
     async with resources.database.session(principal.org_id) as session:
         try:
             document = await store.get_document(session, start.input.document_id)
@@ -67,3 +92,15 @@ async def begin(resources: ApiResources, principal: Principal, start: Start) -> 
         await resources.temporal.stop_ingest(document.id)
     elif document.state == "queued":
         await resources.temporal.start_ingest(start.input, document.filename, document.size_bytes)
+
+
+async def _begin_crawl(resources: ApiResources, principal: Principal, input: CrawlInput) -> None:
+    async with resources.database.session(principal.org_id) as session:
+        try:
+            source = await sources.get_source(session, input.source_id)
+        except NotFound:  # deleted since: nothing is left to read
+            return
+    if source.refresh_minutes is not None:
+        await resources.temporal.schedule_crawl(input, source.name, source.refresh_minutes)
+    if source.state == "queued":
+        await resources.temporal.start_crawl(input, source.name)

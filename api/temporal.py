@@ -14,6 +14,7 @@ from uuid import UUID
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import (
     Client,
+    ScheduleAlreadyRunningError,
     WithStartWorkflowOperation,
     WorkflowExecution,
     WorkflowExecutionDescription,
@@ -35,6 +36,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.faults import InvalidParameter, Unavailable
+from api.schedules import crawl_schedule
 from contracts import ids, queues, search
 from contracts.conversation import (
     CloseConversation,
@@ -44,11 +46,13 @@ from contracts.conversation import (
     MessageAccepted,
     PostMessage,
 )
+from contracts.crawl import CrawlInput, CrawlState
 from contracts.ingest import IngestInput, IngestState
 from contracts.options import TASK_TIMEOUT, ingest_priority
 from contracts.turn import IncomingMessage, OneShotInput
 from domain.errors import Conflict, ConversationIsClosed, DomainError, InboxFull, Invalid, NotFound, TooLarge
 from workflows.conversation import ConversationWorkflow
+from workflows.crawl import CrawlWorkflow
 from workflows.ingest import IngestWorkflow
 from workflows.turn import TurnWorkflow
 
@@ -74,11 +78,12 @@ _AWAY = (
     RPCStatusCode.ABORTED,
 )
 
-WORKFLOW_TYPES = ("ConversationWorkflow", "TurnWorkflow", "IngestWorkflow")
-_STATES: dict[str, type[ConversationState | IngestState]] = {
+WORKFLOW_TYPES = ("ConversationWorkflow", "TurnWorkflow", "IngestWorkflow", "CrawlWorkflow")
+_STATES: dict[str, type[ConversationState | IngestState | CrawlState]] = {
     "ConversationWorkflow": ConversationState,
     "TurnWorkflow": ConversationState,
     "IngestWorkflow": IngestState,
+    "CrawlWorkflow": CrawlState,
 }
 
 
@@ -203,6 +208,42 @@ class Temporal:
         with suppress(NotFound):
             async with _answers():
                 await handle.cancel(rpc_timeout=_RPC_TIMEOUT)
+
+    async def start_crawl(self, input: CrawlInput, name: str) -> str:
+        """Idempotent while it runs. Returns the run's id."""
+        run_id = ids.crawl_workflow_id(input.source_id)
+        async with _answers():
+            await self._client.start_workflow(
+                CrawlWorkflow.run,
+                input,
+                id=run_id,
+                task_queue=queues.INGEST,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                **_common(input.org_id, f"Read the source {name[:100]}"),
+            )
+        return run_id
+
+    async def schedule_crawl(self, input: CrawlInput, name: str, minutes: int) -> None:
+        """Read the source every so many minutes, never two at once. Idempotent."""
+        common = _common(input.org_id, f"Read {name[:100]} again")
+        schedule = crawl_schedule(input, minutes, common)
+        async with _answers():
+            try:
+                await self._client.create_schedule(
+                    ids.crawl_workflow_id(input.source_id), schedule, rpc_timeout=_RPC_TIMEOUT
+                )
+            except ScheduleAlreadyRunningError:
+                return
+
+    async def unschedule_crawl(self, source_id: UUID) -> None:
+        """Idempotent."""
+        handle = self._client.get_schedule_handle(ids.crawl_workflow_id(source_id))
+        async with _answers():
+            try:
+                await handle.delete(rpc_timeout=_RPC_TIMEOUT)
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
 
     async def runs(
         self, org_id: UUID, *, workflow: str | None, status: str | None, limit: int, token: bytes | None

@@ -109,7 +109,7 @@ def _disk(folder: Path) -> Check:
 
 def _storage(settings: Settings) -> Check:
     from domain.errors import DomainError, NotFound  # noqa: PLC0415  needed only here
-    from domain.knowledge.storage import open_storage  # noqa: PLC0415
+    from domain.knowledge.storages import open_storage  # noqa: PLC0415
 
     if settings.storage_url is None:
         return Check("object storage", "ok", "a folder below the data folder")

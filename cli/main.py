@@ -12,9 +12,12 @@ from cli.chat import chat
 from cli.doctor import doctor
 from cli.down import down
 from cli.faults import EXPECTED, sentence
+from cli.gaps import gaps
 from cli.ingest import ingest
 from cli.key import key
 from cli.migrate import migrate
+from cli.retrieval_test import retrieval_test
+from cli.source import source
 from cli.up import up
 from cli.worker import worker
 
@@ -25,9 +28,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-VERBS = (up, down, doctor, chat, ingest, worker, api, migrate, key)
+VERBS = (up, down, doctor, chat, ingest, gaps, retrieval_test, worker, api, migrate, key)
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(source, name="source")
 
 
 def main() -> None:

@@ -93,6 +93,19 @@ INDEX: dict[str, Any] = {
     ),
 }
 
+CRAWL: dict[str, Any] = {
+    # A batch ends after 10 s, and its last request after 90 more; unpacking 1 GB of an archive takes two minutes.
+    "start_to_close_timeout": timedelta(minutes=15),
+    "heartbeat_timeout": timedelta(seconds=15),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(seconds=30),
+        # 1+2+4+8+16+30 s: rides out a restart; a site or database that is away longer is said to be.
+        maximum_attempts=7,
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+}
+
 RECORD: dict[str, Any] = {
     # How an ingestion ended must be written down, however long the database is away: no limit on attempts.
     "start_to_close_timeout": timedelta(seconds=30),

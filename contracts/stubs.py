@@ -6,6 +6,7 @@ Bodies live in `activities/`, one file a step; a test holds names and types of b
 from temporalio import activity
 
 from contracts import conversation as c
+from contracts import crawl as w
 from contracts import ingest as i
 from contracts import turn as t
 
@@ -72,4 +73,19 @@ async def finish_ingest(input: i.FinishIngestInput) -> i.IngestOutcome:
 
 @activity.defn
 async def fail_ingest(input: i.FailIngestInput) -> i.IngestOutcome:
+    raise NotImplementedError
+
+
+@activity.defn
+async def begin_crawl(input: w.BeginCrawlInput) -> w.CrawlBegun:
+    raise NotImplementedError
+
+
+@activity.defn
+async def crawl_batch(input: w.CrawlBatchInput) -> w.CrawlBatch:
+    raise NotImplementedError
+
+
+@activity.defn
+async def finish_crawl(input: w.FinishCrawlInput) -> w.CrawlOutcome:
     raise NotImplementedError

@@ -92,6 +92,28 @@ class Everturn:
         """Its row at once and after each change, until it is ready, failed or deleted. Resumed in silence."""
         return progress(self._http, f"/v1/documents/{document_id}/events")
 
+    async def add_source(self, collection_id: str, config: Json) -> Json:
+        """The source's row; config says its kind: url, website or database."""
+        return await self._json("POST", f"/v1/collections/{collection_id}/sources", json=config)
+
+    async def refresh_source(self, source_id: str) -> Json:
+        return await self._json("POST", f"/v1/sources/{source_id}/refresh")
+
+    async def remove_source(self, source_id: str, *, documents_too: bool = False) -> None:
+        await self._json("DELETE", f"/v1/sources/{source_id}", params={"documents_too": documents_too})
+
+    async def add_retrieval_tests(self, collection_id: str, tests: list[Json]) -> list[Json]:
+        """All of them or none; at most 500."""
+        made = await self._json(
+            "POST", f"/v1/collections/{collection_id}/retrieval-tests/import", json={"tests": tests}
+        )
+        rows: list[Json] = made["data"]
+        return rows
+
+    async def run_retrieval_tests(self, collection_id: str, *, limit: int = 10) -> Json:
+        """Hit rate, MRR and nDCG of the collection's tests, and what each found."""
+        return await self._json("POST", f"/v1/collections/{collection_id}/retrieval-tests/run", json={"limit": limit})
+
     async def create_conversation(self, agent_id: str) -> Json:
         return await self._json("POST", "/v1/conversations", json={"agent_id": agent_id})
 
@@ -123,5 +145,5 @@ class Everturn:
         response = await self._http.request(method, path, headers=headers, **options)
         if response.is_error:
             raise problem(response.status_code, response.content)
-        answer: Json = response.json()
+        answer: Json = response.json() if response.content else {}
         return answer

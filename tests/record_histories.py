@@ -17,6 +17,7 @@ from temporalio.client import WorkflowHandle
 
 from contracts import ids, options, queues
 from contracts.conversation import CloseConversation
+from contracts.crawl import CrawlInput
 from contracts.ingest import IngestInput
 from contracts.turn import IncomingMessage, OneShotInput, TurnRef
 from db.migrate import migrate
@@ -24,6 +25,7 @@ from domain.agents.config import AgentConfig, HttpTool, ModelSettings, Script, S
 from domain.conversations.log import read_events
 from domain.knowledge import store
 from domain.knowledge.storage import original_key
+from domain.sources import store as sources
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.process import free_port
 from runtime.embedded.temporal import EmbeddedTemporal
@@ -32,9 +34,11 @@ from runtime.telemetry import Telemetry
 from runtime.temporal import connect
 from tests.conftest import make_org
 from tests.house import House, data_folder, open_house
+from tests.knowledge.website import website
 from tests.rows import make_conversation
 from tests.tool_server import tool_server
 from workflows.conversation import ConversationWorkflow
+from workflows.crawl import CrawlWorkflow
 from workflows.ingest import IngestWorkflow
 from workflows.turn import TurnWorkflow
 
@@ -193,6 +197,26 @@ async def ingest_failed(recorder: Recorder) -> None:
     await ingested(recorder, "ingest-failed", "broken.pdf", b"%PDF-1.7 broken")
 
 
+async def crawled(recorder: Recorder) -> None:
+    """A site of three pages, one of which is gone."""
+    resources = recorder.house.resources
+    async with website() as site:
+        site.html("/", "Start", "/a", "/gone")
+        site.html("/a", "A")
+        config = {"kind": "website", "url": f"{site.url}/", "delay_seconds": 0}
+        async with resources.database.session(recorder.org) as session:
+            collection = await store.create_collection(session, recorder.org, f"c-{uuid4()}", "")
+            source = await sources.create_source(session, recorder.org, collection.id, config=config, name="a site")
+        handle = await recorder.house.client.start_workflow(
+            CrawlWorkflow.run,
+            CrawlInput(org_id=recorder.org, source_id=source.id),
+            id=ids.crawl_workflow_id(source.id),
+            task_queue=queues.INGEST,
+        )
+        await handle.result()
+    await recorder.save("crawl-ready", handle)
+
+
 SCENES: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     answered_and_closed,
     joined,
@@ -205,6 +229,7 @@ SCENES: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     one_shot,
     ingest_ready,
     ingest_failed,
+    crawled,
 )
 
 
@@ -221,6 +246,7 @@ async def main() -> None:
             temporal_address=temporal.address,
             data_dir=data_folder(folder / "data"),
             allow_private_tool_targets=True,
+            allow_private_sources=True,
         )
         client = await connect(settings, Telemetry(None))
         async with open_house(settings, client) as house:

@@ -36,7 +36,7 @@ changes = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=MutationRoute)
 Reader = Annotated[Principal, needs("runs:read")]
 Writer = Annotated[Principal, needs("runs:write")]
 RunId = Annotated[KeepableText, Path(max_length=300, examples=["turn/0b9a4a3e-0000-4000-8000-000000000000"])]
-WorkflowType = Literal["ConversationWorkflow", "TurnWorkflow", "IngestWorkflow"]
+WorkflowType = Literal["ConversationWorkflow", "TurnWorkflow", "IngestWorkflow", "CrawlWorkflow"]
 Status = Literal["running", "completed", "failed", "canceled", "terminated", "continued_as_new", "timed_out"]
 
 

@@ -6,6 +6,7 @@ from db.tables.conversations import Conversation, Event, EventStream, Message, T
 from db.tables.knowledge import Collection, Document, DocumentPage, DocumentVersion, Embedding
 from db.tables.ledgers import ModelCall, ToolCall
 from db.tables.questions import GapSighting, KnowledgeGap, MessageFeedback, RetrievalTest
+from db.tables.sources import Source, SourceItem
 
 ALL = (
     Agent,
@@ -26,6 +27,8 @@ ALL = (
     MessageFeedback,
     ModelCall,
     Org,
+    Source,
+    SourceItem,
     RetrievalTest,
     ToolCall,
     Turn,

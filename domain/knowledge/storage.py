@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from domain.errors import Invalid, NotFound
+from domain.errors import NotFound
 
 
 class Storage(Protocol):
@@ -24,23 +24,6 @@ class Storage(Protocol):
     async def delete(self, org_id: UUID, prefix: str) -> None:
         """Everything at and below a key. Idempotent."""
         ...
-
-
-def open_storage(url: str | None, folder: Path) -> Storage:
-    """The store of `url` (s3://bucket/prefix), or the local folder without one.
-
-    Raises Invalid for another scheme, or when the package that speaks S3 is not installed.
-    """
-    if not url:
-        return LocalStorage(folder)
-    try:
-        from domain.knowledge.storage_s3 import S3Storage  # noqa: PLC0415  an extra of its own: 15 MB
-
-        return S3Storage(url)
-    except ImportError:
-        raise Invalid("an s3:// storage needs the extra: pip install everturn[s3]") from None
-    except ValueError as error:
-        raise Invalid(str(error)) from None
 
 
 def document_prefix(document_id: UUID) -> str:

@@ -10,8 +10,9 @@ import httpx2
 import pytest
 
 from domain.errors import Invalid, NotFound, StorageUnavailable
-from domain.knowledge.storage import LocalStorage, Storage, document_prefix, open_storage, original_key
+from domain.knowledge.storage import LocalStorage, Storage, document_prefix, original_key
 from domain.knowledge.storage_s3 import S3Storage
+from domain.knowledge.storages import open_storage
 from tests.s3_server import BUCKET, S3Server, s3_server
 
 ODD = ("a b/c", "ümläut/日本語.md", "100%/50%25", "plus+and&=?#", "~tilde/[x]{y}", "quote'\"", "dots/...", "e\u0301")

@@ -1,0 +1,1 @@
+"""Where documents come from: addresses, websites, archives and databases. Not for reading their formats."""
