@@ -84,7 +84,7 @@ def receipts(data: Path, part: str) -> Iterator[tuple[Path, str]]:
 
 async def measure(path: Path, truth: str | None, *, ordered: bool) -> Row | None:
     """None for a file whose pages all hold text."""
-    data = path.read_bytes()
+    data = await asyncio.to_thread(path.read_bytes)
     started, used = time.monotonic(), _children()
     try:
         extract = parse(data, path.name)

@@ -32,6 +32,7 @@ class Ocr:
     memory_bytes is address space (the model needs 1.2 GB of it on a full page), seconds wall clock, threads what
     the model may use. tesseract: the program, where there is one; it is asked when the model is not installed and
     for pages the model is unsure of, in `languages` by its own names (default: those it has, five at most).
+    model: whether to use the model; None: when it is installed.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Ocr:
         threads: int = 1,
         tesseract: Path | None = None,
         languages: Sequence[str] = (),
+        model: bool | None = None,
     ) -> None:
         self._memory_bytes = memory_bytes
         self._seconds = seconds
         self._threads = threads
         self._tesseract = tesseract
         self._languages = list(languages)
+        self._model = find_spec("rapidocr") is not None if model is None else model
 
     @classmethod
     def found_here(cls) -> "Ocr":
@@ -65,8 +68,7 @@ class Ocr:
         A page that fails has its `error`, and the others go on. Raises DocumentUnreadable when the file itself
         cannot be opened, and when no engine is installed.
         """
-        model = find_spec("rapidocr") is not None
-        if not model and self._tesseract is None:
+        if not self._model and self._tesseract is None:
             raise DocumentUnreadable(
                 "the text of scans and images cannot be recognised here: neither the extra everturn[ocr] nor tesseract "
                 "is installed"
@@ -77,7 +79,7 @@ class Ocr:
             "memory_bytes": self._memory_bytes,
             "cpu_seconds": max(1, round(self._seconds * self._threads)),
             "threads": self._threads,
-            "model": model,
+            "model": self._model,
             "tesseract": str(self._tesseract) if self._tesseract else None,
             "languages": self._languages,
         }

@@ -16,6 +16,9 @@ _UNSPACED = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _LONG = 6
 """Times its height: a line this wide is prose, a narrower one may be the cell of a table."""
 
+_CELL_GAP = 2
+"""Times its height: pieces of a row this far apart are cells of a table, not words of a sentence."""
+
 _FEWEST_LINES = 3
 """Long lines each side of a gap that make it the gutter between two columns."""
 
@@ -36,6 +39,7 @@ class _Box:
     right: float
     bottom: float
     text: str
+    has_cells: bool = False
 
     @property
     def height(self) -> float:
@@ -154,6 +158,7 @@ def _across(row: Sequence[_Box]) -> _Box:
         max(box.right for box in row),
         max(box.bottom for box in row),
         " ".join(box.text.strip() for box in row),
+        any(after.left - box.right > _CELL_GAP * box.height for box, after in pairwise(row)),
     )
 
 
@@ -171,7 +176,7 @@ def _paragraphs(rows: Sequence[_Box]) -> Iterator[str]:
         if row.middle - above.middle > 1.4 * pitch or taller or (ended and (not full or starts)):
             yield held
             held = row.text
-        elif not full or _BULLET.match(row.text):
+        elif not full or above.has_cells or row.has_cells or _BULLET.match(row.text):
             held += "\n" + row.text
         else:
             held = _joined(held, row.text)

@@ -2,12 +2,18 @@
 
 import subprocess
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from domain.errors import DocumentUnreadable
 from domain.knowledge.extract import clean
 from domain.knowledge.ocr_layout import Piece, page_text
 from domain.knowledge.ocr_picture import Picture, Pictures
+from domain.knowledge.ocr_tesseract import Tesseract
 from domain.knowledge.ocr_text import Line, PageText
+
+if TYPE_CHECKING:
+    from domain.knowledge.ocr_model import LineModel
 
 _UNSURE = 0.8
 """Mean confidence below which tesseract is asked, too: scans of scripts the model knows get 0.9 and more."""
@@ -17,14 +23,18 @@ class PageReader:
     """model: whether the wheel with the models is installed. tesseract: the program's path, if there is one."""
 
     def __init__(self, model: bool, threads: int, tesseract: str | None, languages: Sequence[str]) -> None:
-        from domain.knowledge.ocr_tesseract import Tesseract  # noqa: PLC0415
-
         self._tesseract = Tesseract(tesseract, languages) if tesseract else None
-        self._model = None
-        if model:
-            from domain.knowledge.ocr_model import LineModel  # noqa: PLC0415 (an optional extra)
+        self._wanted = model
+        self._threads = threads
 
-            self._model = LineModel(threads)
+    @cached_property
+    def _model(self) -> "LineModel | None":
+        """Loaded by the first page that can be shown: 2 s that a broken file does not cost."""
+        if not self._wanted:
+            return None
+        from domain.knowledge.ocr_model import LineModel  # noqa: PLC0415 (an optional extra)
+
+        return LineModel(self._threads)
 
     def read(self, pictures: Pictures, page: int) -> PageText:
         """A page that cannot be shown or read has an error. Raises MemoryError."""
