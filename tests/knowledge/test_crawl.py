@@ -169,7 +169,7 @@ async def test_a_worker_that_dies_goes_on_and_fetches_nothing_twice(shelf: Shelf
     paths = [f"/p{n}" for n in range(40)]
     site.html("/", "Start", *paths)
     for path in paths:
-        site.html(path, f"This is page {path}.")
+        site.html(path, f"This is page {path}.", head='<meta name="robots" content="noindex">')  # only visited
         site.slow[path] = 0.02
     source = await shelf.add(kind="website", url=f"{site.url}/", delay_seconds=0, sitemap=False)
     async with shelf.worker():
@@ -179,8 +179,8 @@ async def test_a_worker_that_dies_goes_on_and_fetches_nothing_twice(shelf: Shelf
     assert (await shelf.row(source)).state == "running"
     async with shelf.worker():
         await handle.result()
-        await shelf.settled()
-    assert list((await shelf.states(source)).values()).count("stored") == 41
+    states = list((await shelf.states(source)).values())
+    assert (states.count("stored"), states.count("skipped")) == (1, 40)
     again = [path for path, n in site.asked.items() if n > 1]
     assert len(again) <= 1, "only the one in flight at the crash"
 
@@ -218,7 +218,7 @@ async def test_traps_end(shelf: Shelf, site: Site) -> None:
         number = int("".join(c for c in path if c.isdigit()) or 0)
         links = "".join(f'<a href="/calendar?month={number + n}">n</a>' for n in (1, 2)) + '<a href="x/">d</a>'
         if path.startswith(("/calendar", "/deep")):
-            return 200, {"Content-Type": "text/html"}, f"<html><body>{path} {links}</body></html>".encode()
+            return 200, {"Content-Type": "text/html"}, f'<meta name="robots" content="noindex">{path} {links}'.encode()
         return None
 
     site.endless = calendar
@@ -226,7 +226,7 @@ async def test_traps_end(shelf: Shelf, site: Site) -> None:
     source = await shelf.add(kind="website", url=f"{site.url}/", delay_seconds=0, max_depth=200, max_pages=200)
     async with shelf.worker():
         await (await shelf.start(source)).result()
-    assert 20 < site.asked.total() < 80
+    assert 20 < site.asked.total() < 120
     assert (await shelf.row(source)).state == "ready"
 
 
