@@ -52,7 +52,7 @@ def below(kind: type[DomainError]) -> set[type[DomainError]]:
 
 def test_every_verb_and_option_is_documented() -> None:
     text = page("cli")
-    sections = dict(re.findall(r"^## `everturn (\w+)[^\n]*\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^## `everturn ([\w-]+)[^\n]*\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert sections.keys() == commands.keys(), "one section a verb in docs/cli.md"
     for verb, command in commands.items():

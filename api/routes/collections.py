@@ -1,7 +1,8 @@
 """Collections of documents, and the search over one."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -18,6 +19,7 @@ from domain.auth.principal import Principal
 from domain.knowledge import store
 from domain.knowledge.answerability import NOTHING_RELEVANT
 from domain.knowledge.filters import Filters, Reranking
+from domain.knowledge.rewrite import HISTORY_CHARS, HISTORY_MESSAGES, Line, RuleRewriter
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 changes = APIRouter(prefix="/v1/collections", tags=["collections"], route_class=MutationRoute)
@@ -53,12 +55,22 @@ class CollectionChange(RequestModel):
     description: Description | None = None
 
 
+class EarlierLine(RequestModel):
+    """An earlier message of the conversation that the query continues."""
+
+    role: Literal["user", "assistant"]
+    text: Annotated[str, Field(max_length=32_000)]
+
+
 class SearchQuery(RequestModel):
+    """history: oldest first; a query that leans on it is rewritten, as a turn's message is."""
+
     query: Annotated[str, Field(min_length=1, max_length=2000, examples=["How long may I return an item?"])]
     limit: Annotated[int, Field(ge=1, le=50)] = 6
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
     filters: Filters = Filters()
     rerank: Reranking = "local"
+    history: Annotated[list[EarlierLine], Field(max_length=20)] = Field(default_factory=list)
 
 
 class PassageOut(BaseModel):
@@ -84,7 +96,8 @@ class PassageOut(BaseModel):
 class SearchResult(BaseModel):
     """answerable: 0..1, how likely these passages answer the query. nothing_relevant: hardly.
 
-    reranker: whose order it is; null for the fused one. milliseconds: by stage.
+    reranker: whose order it is; null for the fused one. milliseconds: by stage. searched: the query, or what it was
+    rewritten to.
     """
 
     data: list[PassageOut]
@@ -92,6 +105,7 @@ class SearchResult(BaseModel):
     nothing_relevant: bool
     reranker: str | None
     milliseconds: dict[str, float]
+    searched: str
 
 
 @changes.post("", status_code=201, responses=errors(400, 409, 413))
@@ -140,10 +154,12 @@ async def search_collection(
     """The passages that an agent would be given for this text, best first. Changes nothing."""
     async with resources.database.session(principal.org_id) as session:  # not held while the search computes
         await store.get_collection(session, collection_id)
+    rewrite = await RuleRewriter().rewrite(search.query, lines_of(search.history))
+    searched = search.query if rewrite is None else rewrite.query
     found = await resources.knowledge.find(
         principal.org_id,
         [collection_id],
-        search.query,
+        searched,
         limit=search.limit,
         min_score=search.min_score,
         filters=search.filters,
@@ -155,7 +171,13 @@ async def search_collection(
         nothing_relevant=found.answerable < NOTHING_RELEVANT,
         reranker=found.reranker,
         milliseconds=found.milliseconds,
+        searched=searched,
     )
+
+
+def lines_of(history: Sequence[EarlierLine]) -> list[Line]:
+    """As much of it as a turn would see."""
+    return [Line(line.role, line.text[:HISTORY_CHARS]) for line in history[-HISTORY_MESSAGES:]]
 
 
 def _show(row: Collection) -> CollectionOut:
