@@ -89,7 +89,8 @@ class View:
     async def with_words(self, query: str, limit: int, filters: Filters | None = None) -> dict[str, float]:
         """The passages that share the most telling words: id to BM25."""
         # As words, whatever they are: a plain text in quotes would be a phrase, which this index cannot look up.
-        search = self._table.query().nearest_to_text(MatchQuery(query, "search_text")).limit(limit)
+        asked = MatchQuery(query, "search_text")  # type: ignore[call-arg]  # defaults its plugin does not see
+        search = self._table.query().nearest_to_text(asked).limit(limit)
         if filters is not None:
             search = search.where(filters.sql())
         if self._held is not None:

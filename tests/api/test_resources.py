@@ -171,13 +171,7 @@ async def test_a_document_is_ingested_found_downloaded_and_gone(
     assert (await caller.delete(f"/v1/documents/{document}")).status_code == 204
     assert (await caller.get(f"/v1/documents/{document}/content")).status_code == 404
     gone = await caller.post(f"/v1/collections/{collection}/search", json={"query": "return"})
-    assert gone.json() == {
-        "data": [],
-        "answerable": 0,
-        "nothing_relevant": True,
-        "reranker": None,
-        "milliseconds": {},
-    }
+    assert (gone.json()["data"], gone.json()["nothing_relevant"]) == ([], True)
     assert (await caller.delete(f"/v1/collections/{collection}")).status_code == 204
 
 
