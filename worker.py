@@ -14,6 +14,7 @@ from activities.close import Close
 from activities.crawl import CrawlActivities
 from activities.ingest import IngestActivities
 from activities.interrupt import Interrupt
+from activities.maintenance import MaintenanceActivities
 from activities.persist import Persist
 from activities.prepare import Prepare
 from activities.recognise import RecogniseActivities
@@ -35,16 +36,18 @@ from runtime.core_metrics import CoreMetrics
 from runtime.metrics import MetricsServer
 from runtime.resources import Resources, open_resources
 from runtime.sandbox import workflow_runner
+from runtime.schedules import keep_schedules
 from runtime.settings import Settings
 from runtime.temporal import connect
 from workflows.conversation import ConversationWorkflow
 from workflows.crawl import CrawlWorkflow
 from workflows.ingest import IngestWorkflow
+from workflows.maintenance import MaintenanceWorkflow
 from workflows.turn import TurnWorkflow
 
 WORKFLOWS: dict[str, Sequence[type]] = {
     queues.TURNS: (ConversationWorkflow, TurnWorkflow),
-    queues.INGEST: (CrawlWorkflow, IngestWorkflow),
+    queues.INGEST: (CrawlWorkflow, IngestWorkflow, MaintenanceWorkflow),
 }
 
 # Each stream is one activity that mostly waits for its model; 500 is well past what two cores can feed.
@@ -72,6 +75,7 @@ def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
     database, storage, metrics = resources.database, resources.storage, resources.metrics
     ingest = IngestActivities(database, storage, resources.knowledge, metrics)
     recognise = RecogniseActivities(database, storage, Ocr.found_here(), metrics)
+    upkeep = MaintenanceActivities(database, resources.knowledge.index)
     settings = resources.settings
     readers = Readers(
         resources.storage,
@@ -87,6 +91,9 @@ def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
         ingest.index_batch,
         ingest.finish_ingest,
         ingest.fail_ingest,
+        upkeep.stranded_documents,
+        upkeep.prune_rows,
+        upkeep.tidy_collections,
         crawl.begin_crawl,
         crawl.crawl_batch,
         crawl.finish_crawl,
@@ -147,6 +154,8 @@ async def run_worker(settings: Settings, serve: Sequence[str]) -> None:
             connect(settings, resources.telemetry, runtime=core.runtime if core else None), resources.embedder.warm()
         )
         await start_workers(stack, client, resources, serve)
+        if queues.INGEST in serve:
+            stack.callback(asyncio.create_task(keep_schedules(client)).cancel)
         if settings.worker_metrics_port:
             server = MetricsServer(resources.metrics, host=settings.http_host, port=settings.worker_metrics_port)
             stack.callback(server.close)

@@ -106,6 +106,16 @@ CRAWL: dict[str, Any] = {
     ),
 }
 
+UPKEEP: dict[str, Any] = {
+    # Building the index of a collection that has outgrown plain search takes minutes at a million passages.
+    "start_to_close_timeout": timedelta(minutes=30),
+    "heartbeat_timeout": timedelta(seconds=15),
+    # The schedule comes again: what fails five times is left to the next run.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=5
+    ),
+}
+
 RECORD: dict[str, Any] = {
     # How an ingestion ended must be written down, however long the database is away: no limit on attempts.
     "start_to_close_timeout": timedelta(seconds=30),

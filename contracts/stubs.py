@@ -8,6 +8,7 @@ from temporalio import activity
 from contracts import conversation as c
 from contracts import crawl as w
 from contracts import ingest as i
+from contracts import maintenance as m
 from contracts import turn as t
 
 
@@ -88,4 +89,19 @@ async def crawl_batch(input: w.CrawlBatchInput) -> w.CrawlBatch:
 
 @activity.defn
 async def finish_crawl(input: w.FinishCrawlInput) -> w.CrawlOutcome:
+    raise NotImplementedError
+
+
+@activity.defn
+async def stranded_documents(input: m.MaintenanceInput) -> m.Stranded:
+    raise NotImplementedError
+
+
+@activity.defn
+async def prune_rows(input: m.MaintenanceInput) -> m.Pruned:
+    raise NotImplementedError
+
+
+@activity.defn
+async def tidy_collections(input: m.MaintenanceInput) -> m.Tidied:
     raise NotImplementedError

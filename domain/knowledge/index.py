@@ -31,6 +31,9 @@ from domain.knowledge.lance import (
 _KEEP_OLD = timedelta(hours=1)
 """Files of older versions stay for readers in the middle of a query (LanceDB warns below an hour)."""
 
+_VERSIONS_KEPT = 20
+"""Commits since the last tidying that are left alone: each is a few kB, and tidying makes some itself."""
+
 _FLAT_ROWS = 50_000
 """Below, comparing with every vector is fast enough (38 ms at 100,000); IvfSq has recall 1.00 and builds in 4 s."""
 
@@ -107,6 +110,13 @@ class Index:
         table = await self._existing(org_id, collection_id)
         stats = None if table is None else await table.index_stats("search_text_idx")
         return 0 if stats is None else stats.num_unindexed_rows
+
+    async def untidy(self, org_id: UUID, collection_id: UUID) -> bool:
+        """Whether tidying would do anything: passages that indexes lack, or versions that nobody reads any more."""
+        table = await self._existing(org_id, collection_id)
+        if table is None:
+            return False
+        return bool(await self.untidied(org_id, collection_id)) or len(await table.list_versions()) > _VERSIONS_KEPT
 
     async def remove_document(self, org_id: UUID, collection_id: UUID, document_id: UUID) -> None:
         table = await self._existing(org_id, collection_id)

@@ -200,6 +200,19 @@ async def list_documents(
     return list((await session.exec(statement.order_by(created_at.desc(), row_id.desc()).limit(limit))).all())
 
 
+async def unfinished_documents(session: AsyncSession, *, before: datetime, limit: int = 1000) -> list[Document]:
+    """Of the whole organisation, those on their way that did not change since; the longest unchanged first."""
+    changed_at = col(Document.updated_at)
+    on_the_way = col(Document.state).not_in(("ready", "failed"))
+    statement = select(Document).where(on_the_way, changed_at < before).order_by(changed_at).limit(limit)
+    return list((await session.exec(statement)).all())
+
+
+async def collection_ids(session: AsyncSession) -> list[UUID]:
+    """Of the whole organisation."""
+    return list((await session.exec(select(Collection.id).order_by(col(Collection.id)))).all())
+
+
 async def count_documents(session: AsyncSession, collection_id: UUID) -> dict[str, int]:
     """How many documents of the collection are in each state; states without any are left out."""
     rows = await session.exec(

@@ -23,6 +23,9 @@ _DYNAMIC_CONFIG = {
     "history.visibilityProcessorMaxPollRPS": 10_000,
     # An activity of the worker that asked for it is handed over with the answer: one poll less.
     "system.enableActivityEagerExecution": True,
+    # Organisations take turns in a queue (fairness keys) and large documents stand behind small ones (priority);
+    # without it a page waits for all that were uploaded before it.
+    "matching.enableFairness": True,
     # A conversation is one workflow, and a busy one takes an update a message (2,000 a run by default).
     "history.maxTotalUpdates": 10_000,
 }

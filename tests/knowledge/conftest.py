@@ -5,13 +5,16 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from temporalio.client import Client
 
 from contracts.ingest import IngestInput
+from db.engine import Database
 from domain.knowledge.chunk import chunk
 from domain.knowledge.e5 import E5Embedder
 from domain.knowledge.index import embedded_text
 from domain.knowledge.parse import parse
 from domain.knowledge.search import Knowledge
+from tests.knowledge.library import Library
 
 MODELS = Path(__file__).parents[2] / "build" / "models"
 
@@ -54,3 +57,12 @@ def put(knowledge: Knowledge) -> Ingest:
         return document
 
     return put
+
+
+@pytest.fixture
+async def library(
+    database: Database, temporal_client: Client, org: UUID, tmp_path: Path, knowledge: Knowledge
+) -> Library:
+    library = Library(database, temporal_client, org, tmp_path, knowledge)
+    await library.open()
+    return library

@@ -2,110 +2,20 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowFailureError
 from temporalio.testing import ActivityEnvironment
-from temporalio.worker import Worker
 
-from activities.ingest import IngestActivities
-from contracts.ids import ingest_workflow_id
-from contracts.ingest import FinishIngestInput, IndexBatchInput, IngestInput, IngestOutcome
-from contracts.queues import INGEST
-from db.engine import Database
-from db.tables.knowledge import Document
+from contracts.ingest import FinishIngestInput, IndexBatchInput
 from domain.errors import NotFound
 from domain.knowledge import store
 from domain.knowledge.removal import Removal
-from domain.knowledge.search import Knowledge
-from domain.knowledge.storage import LocalStorage, extracted_key, original_key
-from runtime.sandbox import workflow_runner
+from domain.knowledge.storage import extracted_key, original_key
+from tests.knowledge.library import BOOK, PAGE, Library
 from tests.knowledge.pdf import make_pdf
 from workflows.ingest import IngestWorkflow
-
-PAGE = b"# Refunds\n\nMoney comes back within thirty days.\n\n## Norway\n\nIn Norway within sixty days.\n"
-BOOK = b"".join(b"# Chapter %d\n\nThe answer to riddle %d is number %d.\n\n" % (n, n, n * n) for n in range(150))
-
-
-class Library:
-    """One organisation's collection, and everything an ingestion needs."""
-
-    def __init__(self, database: Database, client: Client, org: UUID, folder: Path, knowledge: Knowledge) -> None:
-        self.database, self.client, self.org, self.knowledge = database, client, org, knowledge
-        self.storage = LocalStorage(folder / "objects")
-        self.activities = IngestActivities(database, self.storage, knowledge)
-        self.collection = uuid4()
-
-    async def open(self) -> None:
-        async with self.database.session(self.org) as session:
-            self.collection = (await store.create_collection(session, self.org, "Help")).id
-
-    async def upload(self, data: bytes, name: str) -> IngestInput:
-        digest = hashlib.sha256(data).hexdigest()
-        async with self.database.session(self.org) as session:
-            added = await store.add_document(
-                session,
-                self.org,
-                self.collection,
-                filename=name,
-                media_type="application/octet-stream",
-                size_bytes=len(data),
-                sha256=digest,
-            )
-            await self.storage.put(self.org, original_key(added.document.id, digest), data)
-        return self.input(added.document)
-
-    def input(self, document: Document) -> IngestInput:
-        return IngestInput(
-            org_id=self.org, collection_id=self.collection, document_id=document.id, revision=document.revision
-        )
-
-    async def start(self, input: IngestInput) -> WorkflowHandle[IngestWorkflow, IngestOutcome]:
-        return await self.client.start_workflow(
-            IngestWorkflow.run, input, id=ingest_workflow_id(input.document_id), task_queue=INGEST
-        )
-
-    @asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
-        """The worker of the ingest queue, in this process."""
-        activities = self.activities
-        async with Worker(
-            self.client,
-            task_queue=INGEST,
-            workflows=[IngestWorkflow],
-            activities=[
-                activities.parse_document,
-                activities.index_batch,
-                activities.finish_ingest,
-                activities.fail_ingest,
-            ],
-            workflow_runner=workflow_runner(),
-        ):
-            yield
-
-    async def ingest(self, input: IngestInput) -> IngestOutcome:
-        async with self.worker():
-            return await (await self.start(input)).result()
-
-    async def row(self, document_id: UUID) -> Document:
-        async with self.database.session(self.org) as session:
-            return await store.get_document(session, document_id)
-
-    async def find(self, question: str) -> list[str]:
-        return [p.text for p in await self.knowledge.search(self.org, [self.collection], question, limit=3)]
-
-
-@pytest.fixture
-async def library(
-    database: Database, temporal_client: Client, org: UUID, tmp_path: Path, knowledge: Knowledge
-) -> Library:
-    library = Library(database, temporal_client, org, tmp_path, knowledge)
-    await library.open()
-    return library
 
 
 async def test_an_uploaded_page_is_found_and_its_places_are_true(library: Library) -> None:
