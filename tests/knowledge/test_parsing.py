@@ -86,6 +86,12 @@ def test_text_is_read_in_its_own_encoding(data: bytes, text: str) -> None:
     assert text in parse(data, "a.txt").text
 
 
+def test_dots_that_lead_to_a_page_number_are_one_sign() -> None:
+    assert parse(b"Refunds . . . . . . . . . . 12\nFees.......... 13\nand so on...", "a.txt").text == (
+        "Refunds … 12\nFees … 13\nand so on..."
+    )
+
+
 def test_ligatures_and_soft_hyphens_are_spelt_out_and_exponents_stay() -> None:
     assert parse("of\ufb01ce co\u00adoperate x² ①".encode(), "a.txt").text == "office cooperate x² ①"
 
