@@ -14,7 +14,7 @@ from domain.knowledge.sentences import sentence_ends
 from domain.knowledge.words import words_of
 
 _REMEMBERED = 4096
-"""Passages whose words are kept: cutting one into words takes 0.25 ms, and 4,096 of them take 60 MB."""
+"""Passages whose words are kept: cutting one into words takes 0.24 ms, and 4,096 of them take 50 MB."""
 
 _STEM_FROM = 5
 _STEM_PART = 0.75

@@ -28,9 +28,9 @@ class Reranker(Protocol):
 
 
 class WordReranker:
-    """A linear model over the fused score and what the words of a passage say; five numbers, 1 ms.
+    """A linear model over the fused score and what the words of a passage say; 0.5 ms for passages seen lately.
 
-    Fitted by pairs on half of the questions of eleven judged sets, judged on the other half (`bench/retrieval.py`).
+    Weights fitted on half of the questions of eleven judged sets; signals picked by the other half (docs/retrieval.md).
     Tried and left out, as they found nothing more there: the best single sentence, and the likeness of single
     words by the encoder's own word vectors.
     """
