@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -19,8 +19,16 @@ BODIES: dict[str, Any] = {
     "update_collection": {"name": "stolen"},
     "search_collection": {"query": "anything"},
     "post_message": {"text": "hello"},
+    "create_source": {"kind": "url", "url": "https://example.com/a.txt"},
+    "rate_message": {"rating": "bad"},
+    "update_gap": {"state": "resolved"},
+    "create_retrieval_test": {"question": "q", "expected": {"phrases": ["a"]}},
+    "update_retrieval_test": {"question": "q"},
+    "import_retrieval_tests": {"tests": [{"question": "q", "expected": {"phrases": ["a"]}}]},
+    "run_retrieval_tests": {},
 }
 FILES = {
+    "upload_archives": {"files": ("a.txt", b"some text")},
     "upload_document": {"file": ("a.txt", b"some text")},
     "replace_content": {"file": ("a.txt", b"other text")},
 }
@@ -47,8 +55,17 @@ async def mine(site: Site, org: UUID, caller: httpx2.AsyncClient) -> Belongings:
         )
     ).json()
     turn = await make_turn(site.database, org, conversation)
+    path = f"/v1/collections/{collection['id']}/archives"
+    source = (await caller.post(path, files={"files": ("b.txt", b"more text")})).json()
+    reply, gap = await make_reply_and_gap(site.database, turn, collection["id"])
+    path = f"/v1/collections/{collection['id']}/retrieval-tests"
+    test = (await caller.post(path, json={"question": "q", "expected": {"phrases": ["a"]}})).json()
     return Belongings(
         {
+            "source_id": source["id"],
+            "message_id": str(reply),
+            "gap_id": str(gap),
+            "test_id": test["id"],
             "agent_id": agent["id"],
             "collection_id": collection["id"],
             "document_id": document["id"],
@@ -82,6 +99,34 @@ async def make_turn(database: Database, org: UUID, conversation: dict[str, Any])
     return ref
 
 
+async def make_reply_and_gap(database: Database, turn: TurnRef, collection_id: str) -> tuple[UUID, UUID]:
+    reply, gap = uuid4(), uuid4()
+    async with database.transaction(turn.org_id) as connection:
+        await connection.execute(
+            """INSERT INTO messages (id, org_id, conversation_id, turn_id, position, role, text)
+               VALUES ($1, $2, $3, $4, 1, 'assistant', 'hello')""",
+            reply,
+            turn.org_id,
+            turn.conversation_id,
+            turn.turn_id,
+        )
+        await connection.execute(
+            "INSERT INTO knowledge_gaps (id, org_id, collection_id, question, vector) VALUES ($1, $2, $3, 'q', '')",
+            gap,
+            turn.org_id,
+            UUID(collection_id),
+        )
+        await connection.execute(
+            """INSERT INTO gap_sightings (turn_id, collection_id, org_id, gap_id, reasons, question, vector)
+               VALUES ($1, $2, $3, $4, '{not_answered}', 'q', '')""",
+            turn.turn_id,
+            UUID(collection_id),
+            turn.org_id,
+            gap,
+        )
+    return reply, gap
+
+
 async def operations(site: Site) -> AsyncIterator[tuple[str, str, str]]:
     async with site.stranger() as stranger:
         document = (await stranger.get("/openapi.json")).json()
@@ -104,7 +149,7 @@ async def test_every_route_with_an_id_hides_what_belongs_to_others(
     for path in ("agents", "collections", "conversations", "runs", "models"):
         assert (await outsider.get(f"/v1/{path}")).json()["data"] == []
     assert len((await outsider.get("/v1/api-keys")).json()["data"]) == 1
-    for kind in ("agent", "collection", "document", "conversation", "turn"):
+    for kind in ("agent", "collection", "document", "conversation", "turn", "gap"):
         assert (await caller.get(f"/v1/{kind}s/{mine.ids[kind + '_id']}")).status_code == 200
 
 
