@@ -29,23 +29,26 @@ _LONGEST_ANSWER = 16_000_000
 class Ocr:
     """One process for each call, with the model loaded once; limits hold for each page.
 
-    memory_bytes is address space (the model needs 1.2 GB of it on a full page), seconds wall clock, threads what
-    the model may use. tesseract: the program, where there is one; it is asked when the model is not installed and
-    for pages the model is unsure of, in `languages` by its own names (default: those it has, five at most).
-    model: whether to use the model; None: when it is installed.
+    memory_bytes is address space (the model needs 1.2 GB of it on a full page), cpu_seconds processor time (a full
+    page needs 8), seconds wall clock: long, as the process waits for everything else. threads: what the model may
+    use. tesseract: the program, where there is one; it is asked when the model is not installed and for pages the
+    model is unsure of, in `languages` by its own names (default: those it has, five at most). model: whether to use
+    the model; None: when it is installed.
     """
 
     def __init__(
         self,
         *,
         memory_bytes: int = 3_000_000_000,
-        seconds: float = 120,
+        cpu_seconds: int = 60,
+        seconds: float = 900,
         threads: int = 1,
         tesseract: Path | None = None,
         languages: Sequence[str] = (),
         model: bool | None = None,
     ) -> None:
         self._memory_bytes = memory_bytes
+        self._cpu_seconds = cpu_seconds
         self._seconds = seconds
         self._threads = threads
         self._tesseract = tesseract
@@ -77,7 +80,7 @@ class Ocr:
             "media_type": media_type,
             "bytes": len(data),
             "memory_bytes": self._memory_bytes,
-            "cpu_seconds": max(1, round(self._seconds * self._threads)),
+            "cpu_seconds": self._cpu_seconds,
             "threads": self._threads,
             "model": self._model,
             "tesseract": str(self._tesseract) if self._tesseract else None,
@@ -132,7 +135,7 @@ class Ocr:
         if code == OUT_OF_MEMORY:
             return f"recognising the page needs more than {self._memory_bytes // 1_000_000} MB of memory"
         if code == -signal.SIGXCPU:
-            return self._too_slow()
+            return f"recognising the page takes more than {self._cpu_seconds} seconds of processor time"
         how = signal.Signals(-code).name if code < 0 else f"code {code}"
         return f"the page broke its reader ({how}): it is corrupt or needs too much memory"
 

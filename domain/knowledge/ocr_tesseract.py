@@ -21,9 +21,9 @@ class Tesseract:
 
     def __init__(self, program: str, languages: Sequence[str]) -> None:
         self._program = program
-        installed = self._run("--list-langs").split()[5:]
+        installed = self._run("--list-langs").split("\n")[1:]  # a heading, then one a line
         self._mode = "1" if "osd" in installed else "3"  # 1 finds the page's orientation first
-        known = sorted((name for name in installed if name != "osd"), key=lambda name: (name != "eng", name))
+        known = sorted((name for name in installed if name and name != "osd"), key=lambda name: (name != "eng", name))
         self._languages = "+".join(languages or known[:_MOST_LANGUAGES])
 
     def read(self, picture: Picture) -> list[Piece]:
