@@ -6,21 +6,28 @@ never replace one to make a failing replay pass: that history is what runs in pr
 
 import asyncio
 import hashlib
+import io
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from PIL import Image, ImageDraw, ImageFont
+from sqlalchemy import update
 from temporalio.client import WorkflowHandle
 
 from contracts import ids, options, queues
 from contracts.conversation import CloseConversation
 from contracts.crawl import CrawlInput
-from contracts.ingest import IngestInput
+from contracts.ingest import OCR_PAGES, IngestInput
+from contracts.maintenance import MaintenanceInput
 from contracts.turn import IncomingMessage, OneShotInput, TurnRef
 from db.migrate import migrate
+from db.tables.columns import now
+from db.tables.knowledge import Document
 from domain.agents.config import AgentConfig, HttpTool, ModelSettings, Script, ScriptedToolCall
 from domain.conversations.log import read_events
 from domain.knowledge import store
@@ -40,6 +47,7 @@ from tests.tool_server import tool_server
 from workflows.conversation import ConversationWorkflow
 from workflows.crawl import CrawlWorkflow
 from workflows.ingest import IngestWorkflow
+from workflows.maintenance import MaintenanceWorkflow
 from workflows.turn import TurnWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -163,7 +171,8 @@ async def one_shot(recorder: Recorder) -> None:
     await recorder.save("turn-answered", handle)
 
 
-async def ingested(recorder: Recorder, name: str, filename: str, data: bytes) -> None:
+async def stored(recorder: Recorder, filename: str, data: bytes) -> Document:
+    """A document that waits for its ingestion."""
     resources = recorder.house.resources
     async with resources.database.session(recorder.org) as session:
         collection = await store.create_collection(session, recorder.org, f"c-{uuid4()}", "")
@@ -178,9 +187,14 @@ async def ingested(recorder: Recorder, name: str, filename: str, data: bytes) ->
         )
         document = added.document
     await resources.storage.put(recorder.org, original_key(document.id, document.sha256), data)
+    return document
+
+
+async def ingested(recorder: Recorder, name: str, filename: str, data: bytes) -> None:
+    document = await stored(recorder, filename, data)
     handle = await recorder.house.client.start_workflow(
         IngestWorkflow.run,
-        IngestInput(org_id=recorder.org, collection_id=collection.id, document_id=document.id),
+        IngestInput(org_id=recorder.org, collection_id=document.collection_id, document_id=document.id),
         id=ids.ingest_workflow_id(document.id),
         task_queue=queues.INGEST,
     )
@@ -217,6 +231,32 @@ async def crawled(recorder: Recorder) -> None:
     await recorder.save("crawl-ready", handle)
 
 
+async def ingest_scans(recorder: Recorder) -> None:
+    font = ImageFont.load_default(40)
+    images = [Image.new("L", (800, 200), 255) for _ in range(OCR_PAGES + 2)]
+    for number, image in enumerate(images, start=1):
+        ImageDraw.Draw(image).text((40, 80), f"This is page number {number}.", fill=0, font=font)
+    buffer = io.BytesIO()
+    images[0].save(buffer, "TIFF", save_all=True, append_images=images[1:])
+    await ingested(recorder, "ingest-scans", "scans.tif", buffer.getvalue())
+
+
+async def maintained(recorder: Recorder) -> None:
+    """A run that finds a document whose request died before it could start the ingestion."""
+    document = await stored(recorder, "stranded.md", b"# Stranded\n\nNobody started this.")
+    async with recorder.house.resources.database.session(recorder.org) as session:
+        await session.exec(update(Document).values(updated_at=now() - timedelta(minutes=5)))
+    handle = await recorder.house.client.start_workflow(
+        MaintenanceWorkflow.run,
+        MaintenanceInput(tidies=True),
+        id=f"maintenance/{uuid4()}",
+        task_queue=queues.INGEST,
+    )
+    assert (await handle.result()).restarted == 1
+    await recorder.house.client.get_workflow_handle(ids.ingest_workflow_id(document.id)).result()
+    await recorder.save("maintenance-swept-and-tidied", handle)
+
+
 SCENES: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     answered_and_closed,
     joined,
@@ -229,6 +269,8 @@ SCENES: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     one_shot,
     ingest_ready,
     ingest_failed,
+    ingest_scans,
+    maintained,
     crawled,
 )
 
