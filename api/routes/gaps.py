@@ -57,14 +57,15 @@ class GapChange(RequestModel):
 
 @router.get("/collections/{collection_id}/gaps", responses=errors(404))
 async def list_gaps(
-    _principal: Reader,
+    principal: Reader,
     session: Reading,
     collection_id: UUID,
     state: Annotated[State | None, Query(description="Only gaps in this state.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[GapOut]:
-    """Newest first."""
+    """Newest first. What turns noted a moment ago is gathered before."""
+    await gap_store.gather(session, principal.org_id, collection_id)
     rows = await gap_store.list_gaps(session, collection_id, state=state, after=page_after(cursor), limit=limit + 1)
     return page_of(rows, limit, _show, lambda row: cursor_of(row.gap.created_at, row.gap.id))
 

@@ -91,6 +91,9 @@ async def gather(session: AsyncSession, org_id: UUID, collection_id: UUID) -> No
 
     A resolved gap that is met again is open again; a dismissed one stays so.
     """
+    waits = select(1).where(GapSighting.collection_id == collection_id, col(GapSighting.gap_id).is_(None)).limit(1)
+    if (await session.exec(waits)).first() is None:
+        return
     # Not the collection's row: an ingestion holds that while it writes.
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"gaps {collection_id}", 0))))
     waiting = (
