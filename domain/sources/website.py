@@ -47,6 +47,7 @@ class Website:
         self._hosts = {host_of(config.url), *config.allowed_hosts}
         self._original = original
         self._remember = remember
+        self._known = set(seen)
         self._variants = Counter(variant for url in seen if (variant := variant_of(url)) is not None)
         self.limits = Limits(items=config.max_pages, depth=config.max_depth)
 
@@ -164,9 +165,10 @@ class Website:
             if not self._near(url) or goes_in_circles(url):
                 continue
             variant = variant_of(url)
-            if variant is not None:
-                self._variants[variant] += 1
-                if self._variants[variant] > _VARIANTS:
+            if variant is not None and url not in self._known:
+                if self._variants[variant] >= _VARIANTS:
                     continue
+                self._variants[variant] += 1
+                self._known.add(url)
             seeds.append(Seed(url))
         return seeds

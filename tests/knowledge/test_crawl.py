@@ -223,7 +223,7 @@ async def test_traps_end(shelf: Shelf, site: Site) -> None:
 
     site.endless = calendar
     site.html("/", "Start", "/calendar?month=1", "/deep/")
-    source = await shelf.add(kind="website", url=f"{site.url}/", delay_seconds=0, max_depth=200, max_pages=200)
+    source = await shelf.add(kind="website", url=f"{site.url}/", delay_seconds=0, max_depth=50, max_pages=200)
     async with shelf.worker():
         await (await shelf.start(source)).result()
     assert 20 < site.asked.total() < 120
