@@ -15,7 +15,6 @@ from db.engine import Database
 from tests.api.site import Site
 
 BODIES: dict[str, Any] = {
-    "create_source": {"kind": "url", "url": "http://example.com/"},
     "update_agent": {"name": "stolen"},
     "update_collection": {"name": "stolen"},
     "search_collection": {"query": "anything"},
@@ -48,7 +47,6 @@ async def mine(site: Site, org: UUID, caller: httpx2.AsyncClient) -> Belongings:
     collection = (await caller.post("/v1/collections", json={"name": "c"})).json()
     path = f"/v1/collections/{collection['id']}/documents"
     document = (await caller.post(path, files={"file": ("a.txt", b"some text")})).json()
-    source = (await caller.post(f"/v1/collections/{collection['id']}/sources", json=BODIES["create_source"])).json()
     conversation = (await caller.post("/v1/conversations", json={"agent_id": agent["id"]})).json()
     key = (await caller.post("/v1/api-keys", json={"name": "k", "permissions": ["agents:read"]})).json()
     run = (
