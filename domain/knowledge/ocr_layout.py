@@ -184,9 +184,12 @@ def _paragraphs(rows: Sequence[_Box]) -> Iterator[str]:
 
 
 def _pitch(rows: Sequence[_Box]) -> float:
-    """From one line to the next inside a paragraph: the lower quarter, as headings and gaps are larger."""
+    """From one line to the next inside a paragraph: the lower quarter, as headings and gaps are larger.
+
+    At most what double spacing gives, or two lines far apart would be the measure of themselves.
+    """
     sizes = sorted(row.middle - above.middle for above, row in pairwise(rows))
-    return sizes[len(sizes) // 4] if sizes else 0.0
+    return min(sizes[len(sizes) // 4], 2.2 * statistics.median(row.height for row in rows)) if sizes else 0.0
 
 
 def _joined(text: str, more: str) -> str:

@@ -61,9 +61,11 @@ async def test_pages_are_read_askew_dusty_and_at_every_quarter_turn() -> None:
     assert first.box == pytest.approx((0.07, 0.07, 0.25, 0.14), abs=0.05)
 
 
-async def test_columns_are_read_one_after_the_other_and_rows_of_a_table_across() -> None:
+async def test_columns_are_read_one_after_the_other_rows_of_a_table_across_and_a_picture_as_nothing() -> None:
     table = picture(["Lamp                         39.90", "Shade                       12.00", "Total          51.90"])
-    pages = await Ocr().read(encoded([columns(LEFT, RIGHT), table]), media.TIFF, [1, 2])
+    blank = Image.new("L", (400, 300), "grey")
+    pages = await Ocr().read(encoded([columns(LEFT, RIGHT), table, blank]), media.TIFF, [1, 2, 3])
+    assert (pages[2].text, pages[2].lines, pages[2].error) == ("", [], None)
     words = pages[0].text.split()
     assert words.index("rivers") < words.index("boats") < words.index("mountains") < words.index("goats")
     assert " ".join(words).startswith(" ".join(LEFT)[:60])
@@ -99,11 +101,6 @@ async def test_a_photo_is_shown_as_its_camera_held_it() -> None:
     page = await read_one(encoded([sideways], "JPEG", exif=exif), media.JPEG)
     assert page.turned == 0
     assert "two lamps" in page.text
-
-
-async def test_a_picture_without_letters_has_no_text_and_no_error() -> None:
-    page = await read_one(encoded([Image.new("RGB", (400, 300), "teal")], "PNG"), media.PNG)
-    assert (page.text, page.lines, page.error) == ("", [], None)
 
 
 async def test_a_page_of_a_billion_pixels_is_scaled_down_or_refused() -> None:
