@@ -21,6 +21,7 @@ from activities.recognise import RecogniseActivities
 from activities.reply import ReplyStep
 from activities.retrieve import Retrieve
 from activities.route import RouteStep
+from activities.stranded_turns import StrandedTurns
 from contracts import options, queues
 from domain.agents.version_store import AgentVersions
 from domain.conversations.log import EventLog
@@ -91,6 +92,7 @@ def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
         ingest.index_batch,
         ingest.finish_ingest,
         ingest.fail_ingest,
+        StrandedTurns(database).resume_turns,
         upkeep.stranded_documents,
         upkeep.prune_rows,
         upkeep.tidy_collections,

@@ -22,6 +22,12 @@ class Stranded(Contract):
     documents: list[StrandedDocument] = Field(default_factory=list)
 
 
+class Resumed(Contract):
+    """messages: of turns that run for long, posted to their conversations again; most were known there."""
+
+    messages: int = 0
+
+
 class Pruned(Contract):
     idempotency_keys: int = 0
     embeddings: int = 0
@@ -33,5 +39,6 @@ class Tidied(Contract):
 
 class MaintenanceReport(Contract):
     restarted: int = 0
+    resumed: Resumed = Resumed()
     pruned: Pruned = Pruned()
     tidied: int = 0

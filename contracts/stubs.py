@@ -98,6 +98,11 @@ async def stranded_documents(input: m.MaintenanceInput) -> m.Stranded:
 
 
 @activity.defn
+async def resume_turns(input: m.MaintenanceInput) -> m.Resumed:
+    raise NotImplementedError
+
+
+@activity.defn
 async def prune_rows(input: m.MaintenanceInput) -> m.Pruned:
     raise NotImplementedError
 

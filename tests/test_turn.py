@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from contracts import ids
+from contracts import ids, queues
 from contracts.conversation import ConversationState
-from contracts.turn import TurnRef
+from contracts.maintenance import MaintenanceInput
+from contracts.turn import IncomingMessage, TurnRef
 from domain.agents.config import AgentConfig, Guardrails, HttpTool, ModelSettings, Script, ScriptedToolCall
+from domain.conversations import turn_store
 from domain.conversations.log import LoggedEvent, rebuild
+from domain.conversations.stranded_store import stranded_turns
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.settings import Settings
@@ -235,6 +239,23 @@ async def test_a_message_repeated_after_the_run_continued_as_new_is_still_one_me
     handle = house.client.get_workflow_handle(ids.conversation_workflow_id(ref.conversation_id))
     state = await handle.query("state", result_type=ConversationState)
     assert (state.turn_id, state.waiting, state.turns_done) == (None, 0, 1)
+
+
+async def test_a_turn_that_nobody_runs_and_nobody_asks_for_again_is_answered(house: House, org: UUID) -> None:
+    database = house.resources.database
+    ref = await make_conversation(database, org, scripted())
+    message = IncomingMessage(id=uuid4(), text="Hello", client_key="lost")
+    ref = ref.model_copy(update={"turn_id": ids.turn_id(message.id)})
+    await turn_store.begin(database, ref, [message])
+    async with database.transaction(org) as connection:
+        assert await stranded_turns(connection, timedelta(minutes=2), 10) == [], "it may still be on its way"
+        await connection.execute("UPDATE turns SET started_at = started_at - interval '5 minutes'")
+    await house.client.execute_workflow(
+        "MaintenanceWorkflow", MaintenanceInput(), id=f"maintenance-{uuid4()}", task_queue=queues.INGEST
+    )
+    events = await house.events(ref)
+    assert events[-1].type == "turn.completed"
+    assert [role for role, _ in await stored(house, ref)] == ["user", "assistant"]
 
 
 @pytest.mark.parametrize(

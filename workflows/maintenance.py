@@ -1,4 +1,4 @@
-"""Housekeeping on a schedule: stranded ingestions start again, old rows are forgotten, indexes are tidied.
+"""Housekeeping on a schedule: stranded turns and ingestions go on, old rows are forgotten, indexes are tidied.
 
 Each part is a step of its own, so that one that fails keeps nothing from the others.
 """
@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from contracts import ids, options, search, stubs
-from contracts.maintenance import MaintenanceInput, MaintenanceReport, Pruned, StrandedDocument, Tidied
+from contracts.maintenance import MaintenanceInput, MaintenanceReport, Pruned, Resumed, StrandedDocument, Tidied
 from contracts.queues import INGEST
 
 
@@ -17,11 +17,20 @@ from contracts.queues import INGEST
 class MaintenanceWorkflow:
     @workflow.run
     async def run(self, input: MaintenanceInput) -> MaintenanceReport:
-        restarted = await self._restart(input)
+        resumed, restarted = await self._resume(input), await self._restart(input)
         if not input.tidies:
-            return MaintenanceReport(restarted=restarted)
+            return MaintenanceReport(restarted=restarted, resumed=resumed)
         pruned, tidied = await self._prune(input), await self._tidy(input)
-        return MaintenanceReport(restarted=restarted, pruned=pruned, tidied=tidied.collections)
+        return MaintenanceReport(restarted=restarted, resumed=resumed, pruned=pruned, tidied=tidied.collections)
+
+    async def _resume(self, input: MaintenanceInput) -> Resumed:
+        try:
+            return await workflow.execute_activity(
+                stubs.resume_turns, input, task_queue=INGEST, summary="Look for stranded turns", **options.UPKEEP
+            )
+        except ActivityError:
+            workflow.logger.exception("stranded turns were not looked for; the next run tries again")
+            return Resumed()
 
     async def _restart(self, input: MaintenanceInput) -> int:
         stranded = await workflow.execute_activity(

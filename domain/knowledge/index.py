@@ -116,7 +116,8 @@ class Index:
         table = await self._existing(org_id, collection_id)
         if table is None:
             return False
-        return bool(await self.untidied(org_id, collection_id)) or len(await table.list_versions()) > _VERSIONS_KEPT
+        versions = await table.list_versions()  # type: ignore[no-untyped-call]  # LanceDB names no types here
+        return bool(await self.untidied(org_id, collection_id)) or len(versions) > _VERSIONS_KEPT
 
     async def remove_document(self, org_id: UUID, collection_id: UUID, document_id: UUID) -> None:
         table = await self._existing(org_id, collection_id)
