@@ -70,11 +70,16 @@ def translate(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         kind = _TRANSLATIONS.get(error.status_code, faults.BadRequest)
         return Problem(kind(_sentence(error.status_code)))
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error.orig, LOST_DATABASE)):
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or _lost(error.orig)):
         return Problem(faults.Unavailable("the database is not reachable"))
     if isinstance(error, (*LOST_DATABASE, RPCError, TimeoutError)):
         return Problem(faults.Unavailable("a server that this needs is not reachable"))
     return Problem(DomainError("something went wrong here; the request id leads to it in the logs"))
+
+
+def _lost(error: BaseException | None) -> bool:
+    """SQLAlchemy puts asyncpg's error behind one of its own: "the database system is starting up" was a 500."""
+    return error is not None and (isinstance(error, LOST_DATABASE) or isinstance(error.__cause__, LOST_DATABASE))
 
 
 def document(problem: Problem, *, path: str, request_id: str) -> dict[str, Any]:

@@ -24,7 +24,11 @@ def worker(
     if unknown:
         raise Refused(f"no such queue: {', '.join(unknown)}. There are: {', '.join(known.ALL)}")
     need_servers(settings)
-    uvloop.run(_serve(settings, names))
+    # uvloop forks for each subprocess and runs every at-fork hook in the child. LanceDB's starts a thread there,
+    # which may hang before the program is even loaded; asyncio's own loop uses vfork, and no hook runs. Ingestion
+    # starts a process a document and gains nothing from uvloop.
+    run = asyncio.run if known.INGEST in names else uvloop.run
+    run(_serve(settings, names))
 
 
 async def _serve(settings: Settings, names: list[str]) -> None:

@@ -1,13 +1,16 @@
 """Whatever is wrong with a request, the answer is a problem document that says what, and nothing has changed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import asyncpg
 from typing import Any
 from uuid import UUID, uuid4
 
+import AsyncIterator
 import httpx2
 import pytest
+from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
+from api import problems
 from db.engine import Database
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.process import free_port
@@ -200,3 +203,12 @@ async def test_the_api_is_ready_when_its_servers_are(site: Site) -> None:
     assert ready.json() == {"status": "ready", "postgres": True, "temporal": True}
     assert "everturn_http_requests_seconds" in metrics.text
     assert 'route="/ready"' in metrics.text
+
+
+def test_a_database_that_is_starting_up_is_said_to_be_unavailable() -> None:
+    """SQLAlchemy hands on asyncpg's error behind one of its own class."""
+    behind = Exception("translated")
+    behind.__cause__ = asyncpg.CannotConnectNowError("the database system is starting up")
+    assert problems.translate(DBAPIError("SELECT 1", {}, behind)).fault.status == 503
+    behind.__cause__ = asyncpg.UndefinedTableError("no such table")
+    assert problems.translate(DBAPIError("SELECT 1", {}, behind)).fault.status == 500
