@@ -29,7 +29,7 @@ _LONGEST_ANSWER = 16_000_000
 class Ocr:
     """One process for each call, with the model loaded once; limits hold for each page.
 
-    memory_bytes is address space (the model needs 1.2 GB of it on a full page), cpu_seconds processor time (a full
+    memory_bytes is address space (the model needs 1.5 GB of it on a full page), cpu_seconds processor time (a full
     page needs 8), seconds wall clock: long, as the process waits for everything else. threads: what the model may
     use. tesseract: the program, where there is one; it is asked when the model is not installed and for pages the
     model is unsure of, in `languages` by its own names (default: those it has, five at most). model: whether to use

@@ -26,12 +26,12 @@ _SURE = 0.5
 """Below this the model's own pipeline drops a line, too."""
 
 _UPRIGHT = 0.9
-"""Mean confidence of lines the right way up; upside down they get 0.4 to 0.7."""
+"""Mean confidence of the longest lines the right way up: on seven scans 0.98 to 0.99; upside down the same get 0.55 to 0.72."""
 
 _SAMPLE = 6
 
 _NARROWEST = 160
-"""Columns a short line is padded to. The model's 320 takes 60 % longer on receipts for 0.3 % more words."""
+"""Columns a short line is padded to. On receipts the model's own 320 takes 60 % longer than 96 for 0.3 % more words."""
 
 Corners = npt.NDArray[np.float32]
 
