@@ -1,10 +1,10 @@
 """Whatever is wrong with a request, the answer is a problem document that says what, and nothing has changed."""
 
-from collections.abc import asyncpg
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
-import AsyncIterator
+import asyncpg
 import httpx2
 import pytest
 from sqlalchemy.exc import DBAPIError
