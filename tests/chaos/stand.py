@@ -26,6 +26,7 @@ class Stand:
 
     folder: Path
     workers: int = 2
+    queue: str = queues.TURNS
     parts: dict[str, Part] = field(default_factory=dict)
     url: str = ""
     key: str = ""
@@ -47,7 +48,7 @@ class Stand:
         for index in range(self.workers):
             metrics = free_port()
             self.parts[f"worker-{index}"] = self._program(
-                f"worker-{index}", ["worker", "--queues", queues.TURNS], metrics, "/metrics"
+                f"worker-{index}", ["worker", "--queues", self.queue], metrics, "/metrics"
             )
         programs = [name for name, part in self.parts.items() if isinstance(part, Program)]
         for name in programs:
