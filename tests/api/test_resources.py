@@ -106,7 +106,7 @@ async def test_labels_and_filters(caller: httpx2.AsyncClient) -> None:
     [
         ("empty.md", b"", 422),
         ("blank.txt", b" \n\t ", 422),
-        ("image.png", b"\x89PNG\r\n\x1a\n123", 422),
+        ("program.exe", b"MZ\x90\x00\x03\x00\x00\x00123", 422),
         ("fake.pdf", b"no pdf", 422),
         ("large.txt", b"x" * 2_000_001, 413),
         ("huge.txt", b"x" * 2_200_000, 413),
