@@ -43,7 +43,7 @@ async def _states(client: Everturn, collection_id: str) -> Counter[str]:
 async def _strike(stand: Stand, chance: random.Random, calm: asyncio.Event, kills: Counter[str]) -> None:
     names, weights = list(_VICTIMS), list(_VICTIMS.values())
     while not calm.is_set():
-        await asyncio.sleep(chance.uniform(1, 6))
+        await asyncio.sleep(chance.uniform(0.5, 4))
         victim = chance.choices(names, weights)[0]
         stand.kill(victim)
         kills[victim] += 1
