@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 from activities.ingest import IngestActivities
 from activities.maintenance import MaintenanceActivities
 from activities.recognise import RecogniseActivities
+from activities.stranded_turns import StrandedTurns
 from contracts.ids import ingest_workflow_id
 from contracts.ingest import IngestInput, IngestOutcome
 from contracts.maintenance import MaintenanceInput, StrandedDocument
@@ -99,6 +100,7 @@ class Library:
             ingest.index_batch,
             ingest.finish_ingest,
             ingest.fail_ingest,
+            StrandedTurns(self.database).resume_turns,
             upkeep.stranded_documents,
             upkeep.prune_rows,
             upkeep.tidy_collections,
