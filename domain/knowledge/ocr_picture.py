@@ -55,6 +55,8 @@ def _pdf(data: bytes) -> Pictures:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         raise DocumentUnreadable("the PDF cannot be shown: it is encrypted or corrupt") from error
+    if document.get_formtype() != pypdfium2.raw.FORMTYPE_NONE:
+        document.init_forms()  # what was filled in is shown, too
 
     def picture(number: int) -> Picture:
         try:

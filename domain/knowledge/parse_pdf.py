@@ -11,6 +11,7 @@ import re
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pypdfium2
 import pypdfium2.raw
@@ -18,8 +19,10 @@ import pypdfium2.raw
 from domain.errors import DocumentUnreadable
 from domain.knowledge.extract import Block, Content
 from domain.knowledge.ocr_scans import is_scan
+from domain.knowledge.pdf_right_to_left import mended
 
 _MOST_PAGES = 5_000
+_SHOWS_TEXT = {pypdfium2.raw.FPDF_ANNOT_WIDGET, pypdfium2.raw.FPDF_ANNOT_FREETEXT, pypdfium2.raw.FPDF_ANNOT_STAMP}
 _BULLET = re.compile(r"^\s*(?:[•◦▪‣–*-]|\(?\d{1,3}[.)])\s")
 _SENTENCE_END = re.compile(r"[.!?:;。！？]['\"”’)\]]*$")
 
@@ -68,13 +71,30 @@ def _with_pdfium(data: bytes) -> Pages:
             outline.append(Outline(page, entry.level + 1, entry.get_title()))
     texts = []
     scans = []
-    for number, page in enumerate(document, start=1):
-        text = page.get_textpage().get_text_range()
+    if document.get_formtype() != pypdfium2.raw.FORMTYPE_NONE:
+        document.init_forms()  # draws the fields that were filled in without drawing them
+    for number in range(1, len(document) + 1):
+        page = _flat(document, number - 1)
+        textpage = page.get_textpage()
+        text = mended(textpage, textpage.get_text_range())
         if is_scan(page, text):
             scans.append(number)
             text = ""
         texts.append(text)
     return Pages(document.get_metadata_value("Title"), texts, outline, scans)
+
+
+def _flat(document: pypdfium2.PdfDocument, index: int) -> Any:
+    """The page with what was filled into its fields, typed or stamped on it as part of its text. Not comments."""
+    page = document[index]
+    for number in range(pypdfium2.raw.FPDFPage_GetAnnotCount(page.raw)):
+        annotation = pypdfium2.raw.FPDFPage_GetAnnot(page.raw, number)
+        kind = pypdfium2.raw.FPDFAnnot_GetSubtype(annotation)
+        pypdfium2.raw.FPDFPage_CloseAnnot(annotation)
+        if kind in _SHOWS_TEXT:
+            changed = pypdfium2.raw.FPDFPage_Flatten(page.raw, pypdfium2.raw.FLAT_NORMALDISPLAY)
+            return document[index] if changed == pypdfium2.raw.FLATTEN_SUCCESS else page
+    return page
 
 
 def _with_pypdf(data: bytes) -> Pages:
