@@ -51,8 +51,10 @@ def evidence(question: str, passages: Sequence[Passage]) -> list[Evidence]:
     total = sum(weights.values()) or 1.0
     telling = [pair for pair in dict.fromkeys(pairwise(asked)) if _telling(pair, weights)]
 
+    known = frozenset(weights)
+
     def share(found: frozenset[str]) -> float:
-        return sum(weight for word, weight in weights.items() if word in found) / total
+        return sum(weights[word] for word in known & found) / total
 
     return [
         Evidence(

@@ -11,12 +11,13 @@ from contracts.turn import PassageRef
 from domain.errors import DomainError, EmbeddingMismatch
 from domain.knowledge.answerability import answerability
 from domain.knowledge.embedder import Embedder, Vector
+from domain.knowledge.evidence import Evidence, evidence
 from domain.knowledge.filters import Filters, Reranking
 from domain.knowledge.fuse import Candidate, fuse, judged
 from domain.knowledge.index import Index
 from domain.knowledge.passage import Passage
 from domain.knowledge.relevance import background, relevance
-from domain.knowledge.rerank import RERANKED, Reranker, WordReranker
+from domain.knowledge.rerank import BY_WORDS, RERANKED, Reranker, by_words
 from domain.knowledge.view import HELD_ROWS, View
 from domain.knowledge.views import Views
 from domain.knowledge.words import coverage
@@ -29,6 +30,10 @@ _QUERY_CHARS = 1000
 
 _SAME = 1 / 3
 """Passages of one document that share more of the shorter one say the same; neighbours share about a seventh."""
+
+
+_Seen = tuple[Passage, Evidence]
+"""A passage and what its words say about the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,6 @@ class Knowledge:
         self.embedder = embedder
         self.index = Index(database_folder)
         self._views = Views(database_folder, most_held=most_held)
-        self._local = WordReranker()
         self._provider = provider_reranker
 
     async def search(
@@ -126,29 +130,33 @@ class Knowledge:
         fused = fuse(candidates, query, await _passages(judged(candidates)))
         ranked = await _shown(fused[: max(RERANKED, 3 * limit)], query, background(c.dense for c in fused))
         clock.lap("fuse")
-        reranker, ordered = await self._reranked(query, ranked, rerank)
-        clock.lap("rerank")
-        chosen = _distinct(ordered, limit, min_score)
-        answer = answerability(query, ordered[:RERANKED])
+        seen = evidence(query, ranked[:RERANKED])
         clock.lap("judge")
+        reranker, ordered = await self._reranked(query, list(zip(ranked, seen, strict=False)), rerank)
+        clock.lap("rerank")
+        passages = [passage for passage, _ in ordered]
+        answer = answerability(passages, [words for _, words in ordered])
+        chosen = _distinct(passages + ranked[RERANKED:], limit, min_score)
         return Found(chosen, answer, reranker, clock.milliseconds)
 
-    async def _reranked(self, query: str, ranked: list[Passage], wanted: Reranking) -> tuple[str | None, list[Passage]]:
-        """The best looked at again and put in their new order; what is below them stays below."""
-        if wanted == "off" or not ranked:
-            return None, ranked
-        top = ranked[:RERANKED]
-        reranker: Reranker = self._provider if wanted == "provider" and self._provider else self._local
-        try:
-            scores = await reranker.rerank(query, top)
-        except DomainError:
-            reranker = self._local
-            scores = await reranker.rerank(query, top)
-        scored = [
-            replace(passage, explanation={**passage.explanation, "reranked": score})
-            for passage, score in zip(top, scores, strict=True)
-        ]
-        return reranker.name, sorted(scored, key=lambda p: -p.explanation["reranked"]) + ranked[RERANKED:]
+    async def _reranked(self, query: str, top: list[_Seen], wanted: Reranking) -> tuple[str | None, list[_Seen]]:
+        """The best in their new order, and whose order it is."""
+        if wanted == "off" or not top:
+            return None, top
+        name, scores = await self._scores(query, top, self._provider if wanted == "provider" else None)
+        for (passage, _), score in zip(top, scores, strict=True):
+            passage.explanation["reranked"] = score
+        return name, sorted(top, key=lambda one: -one[0].explanation["reranked"])
+
+    async def _scores(self, query: str, top: list[_Seen], provider: Reranker | None) -> tuple[str, list[float]]:
+        """The provider's when it gives any."""
+        passages = [passage for passage, _ in top]
+        if provider is not None:
+            try:
+                return provider.name, await provider.rerank(query, passages)
+            except DomainError:
+                pass
+        return BY_WORDS, by_words(passages, [words for _, words in top])
 
     async def passages(self, org_id: UUID, refs: Sequence[PassageRef]) -> list[Passage]:
         """The passages of these references, in order, with the reference's score. Those gone are left out."""
