@@ -16,13 +16,21 @@ _COVERAGE, _AGREEMENT = 0.62, 0.38
 
 @dataclass(slots=True)
 class Candidate:
-    """dense: the passage's cosine. keyword: its BM25, 0 when the word search did not find it."""
+    """dense: the passage's cosine. keyword: its BM25, 0 when the word search did not find it.
+
+    hub: the part of the cosine that any question gets, see `hub.py`.
+    """
 
     view: View
     id: str
     dense: float
     keyword: float
+    hub: float = 0.0
     fused: float = 0.0
+
+    @property
+    def meant(self) -> float:
+        return self.dense - self.hub
 
 
 def judged(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -39,11 +47,11 @@ def fuse(candidates: Sequence[Candidate], query: str, texts: dict[str, Passage])
     """
     if not candidates:
         return []
-    low, high = min(c.dense for c in candidates), max(c.dense for c in candidates)
+    low, high = min(c.meant for c in candidates), max(c.meant for c in candidates)
     most = max(c.keyword for c in candidates) or 1.0
 
     def meant(candidate: Candidate) -> float:
-        return (candidate.dense - low) / (high - low or 1.0)
+        return (candidate.meant - low) / (high - low or 1.0)
 
     best = [c for c in judged(candidates) if c.id in texts]
     covered = max((coverage(query, texts[c.id].whole) for c in best), default=0.0)

@@ -186,7 +186,8 @@ async def _candidates(view: View, vector: Vector, words: dict[str, float], filte
         raise EmbeddingMismatch(view.dimensions, len(vector))
     dense = await view.nearest(vector, _FOUND, filters)
     dense |= await view.cosines([id_ for id_ in words if id_ not in dense], vector)
-    return [Candidate(view, id_, cosine, words.get(id_, 0.0)) for id_, cosine in dense.items()]
+    hubs = await view.hubs(list(dense))
+    return [Candidate(view, id_, cosine, words.get(id_, 0.0), hubs.get(id_, 0.0)) for id_, cosine in dense.items()]
 
 
 async def _shown(fused: list[Candidate], query: str, beneath: float) -> list[Passage]:
