@@ -32,7 +32,7 @@ def language_of(texts: Sequence[str]) -> str:
         if len(signs.findall(text)) * 4 > len(text):
             return language
     words = words_of(text)
-    known = {name: sum(word in _small(name) for word in words) for name, each in WORDS.items() if each.spaced}
+    known = {name: sum(map(_small(name).__contains__, words)) for name, each in WORDS.items() if each.spaced}
     return max(known, key=lambda name: known[name])
 
 

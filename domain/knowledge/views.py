@@ -1,6 +1,7 @@
 """Which version of each collection this process looks at: always the newest, read again only when it changed."""
 
 import asyncio
+import os
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -96,6 +97,6 @@ class Views:
 def _stamp(folder: Path) -> int | None:
     """Changes with every commit: a commit puts a file into this folder. 2 us, against 0.5 ms to ask LanceDB."""
     try:
-        return (folder / "_versions").stat().st_mtime_ns
+        return os.stat(f"{folder}/_versions").st_mtime_ns  # noqa: PTH116 - a third of what a Path takes
     except FileNotFoundError:
         return None
