@@ -64,14 +64,16 @@ async def list_gaps(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[GapOut]:
-    """Newest first. What turns noted a moment ago is gathered before."""
+    """Newest first. What turns noted since the last call is gathered before: a turn does not wait for it."""
     await gap_store.gather(session, principal.org_id, collection_id)
     rows = await gap_store.list_gaps(session, collection_id, state=state, after=page_after(cursor), limit=limit + 1)
     return page_of(rows, limit, _show, lambda row: cursor_of(row.gap.created_at, row.gap.id))
 
 
 @router.get("/gaps/{gap_id}", responses=errors(404))
-async def get_gap(_principal: Reader, session: Reading, gap_id: UUID) -> GapOut:
+async def get_gap(principal: Reader, session: Reading, gap_id: UUID) -> GapOut:
+    gap = (await gap_store.get_gap(session, gap_id)).gap
+    await gap_store.gather(session, principal.org_id, gap.collection_id)
     return _show(await gap_store.get_gap(session, gap_id))
 
 
