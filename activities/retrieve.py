@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contracts.turn import PassageRef, Retrieval, Rewrite, TurnRef
 from domain.agents.config import AgentConfig
+from domain.knowledge.join import joined
 from domain.knowledge.rewrite import Line, Rewriter, RuleRewriter
 from domain.knowledge.search import Found, Knowledge
 from domain.llm.providers import Providers
@@ -30,7 +31,7 @@ class Retrieve:
         plain = asyncio.ensure_future(self._search(ref.org_id, config, text))
         try:
             rewrite = await self._rewrite(config, text, history)
-            found = await (plain if rewrite is None else self._search(ref.org_id, config, rewrite.query))
+            found = await self._found(ref.org_id, config, rewrite, plain)
         finally:
             await _drop(plain)
         return Retrieval(
@@ -41,6 +42,17 @@ class Retrieve:
             rewrite=rewrite,
             answerable=found.answerable,
         )
+
+    async def _found(
+        self, org_id: UUID, config: AgentConfig, rewrite: Rewrite | None, plain: "asyncio.Future[Found]"
+    ) -> Found:
+        """A question that a model wrote stands alone; one that rules wrote is joined with the message itself."""
+        if rewrite is None:
+            return await plain
+        rewritten = await self._search(org_id, config, rewrite.query)
+        if rewrite.by == "model":
+            return rewritten
+        return joined(await plain, rewritten, limit=config.retrieval.limit, min_score=config.retrieval.min_score)
 
     async def _rewrite(self, config: AgentConfig, text: str, history: History) -> Rewrite | None:
         if config.retrieval.rewrite == "off":

@@ -1,4 +1,4 @@
-"""Whether follow-up questions find their passages: as they were said, and rewritten from the conversation.
+"""Whether follow-up questions find their passages: as they were said, rewritten from the conversation, and joined.
 
 `python -m bench.conversations DATA` where DATA holds `mtrag_un/` and `mtrag_human_eval/`. Not for speed.
 """
@@ -21,8 +21,9 @@ from bench.vector_cache import CachedEmbedder
 from contracts.ingest import IngestInput
 from domain.knowledge.chunk import Chunk
 from domain.knowledge.e5 import E5Embedder
+from domain.knowledge.join import joined
 from domain.knowledge.rewrite import HISTORY_CHARS, HISTORY_MESSAGES, Line, RuleRewriter
-from domain.knowledge.search import Knowledge
+from domain.knowledge.search import Found, Knowledge
 
 _BUILD = Path(__file__).parents[1] / "build"
 _SETS = {"mtrag_un": "input", "mtrag_human_eval": "conversation"}
@@ -86,9 +87,11 @@ async def measure(data: Path) -> None:
         await knowledge.index.replace(document, "", chunks, await kept.passages(passages))
         await knowledge.index.tidy(document.org_id, document.collection_id)
 
-        async def found(query: str, relevant: frozenset[str]) -> tuple[float, float, float]:
-            hits = await knowledge.search(document.org_id, [document.collection_id], query, limit=20)
-            return judge([hit.text for hit in hits], relevant)
+        async def find(query: str) -> Found:
+            return await knowledge.find(document.org_id, [document.collection_id], query, limit=20)
+
+        def judged(found: Found, one: Asked) -> tuple[float, float, float]:
+            return judge([hit.text for hit in found.passages], one.relevant)
 
         print(f"{len(passages)} passages")
         print("set               half    questions rewritten  query      recall@5 recall@20 nDCG@10")
@@ -96,17 +99,24 @@ async def measure(data: Path) -> None:
             for chosen_on in (True, False):
                 part = [one for one in questions if one.chosen_on == chosen_on]
                 written = [await RuleRewriter().rewrite(one.question, one.history) for one in part]
-                plain = [await found(one.question, one.relevant) for one in part]
-                rules = [
-                    old if new is None else await found(new.query, one.relevant)
-                    for one, new, old in zip(part, written, plain, strict=True)
+                said = [await find(one.question) for one in part]
+                alone = [old if new is None else await find(new.query) for new, old in zip(written, said, strict=True)]
+                both = [
+                    old if new is None else joined(old, found, limit=20)
+                    for new, old, found in zip(written, said, alone, strict=True)
                 ]
+                plain, rules, together = (
+                    [judged(found, one) for found, one in zip(stage, part, strict=True)]
+                    for stage in (said, alone, both)
+                )
                 changed = [n for n, new in enumerate(written) if new is not None]
                 for label, scores in (
                     ("as said", plain),
                     ("rewritten", rules),
+                    ("joined", together),
                     ("as said*", [plain[n] for n in changed]),
                     ("rewritten*", [rules[n] for n in changed]),
+                    ("joined*", [together[n] for n in changed]),
                 ):
                     figures = "  ".join(f"{figure:7.3f}" for figure in np.mean(scores, axis=0))
                     half = "chosen" if chosen_on else "judged"

@@ -19,7 +19,9 @@ from domain.auth.principal import Principal
 from domain.knowledge import store
 from domain.knowledge.answerability import NOTHING_RELEVANT
 from domain.knowledge.filters import Filters, Reranking
+from domain.knowledge.join import joined
 from domain.knowledge.rewrite import HISTORY_CHARS, HISTORY_MESSAGES, Line, RuleRewriter
+from domain.knowledge.search import Found
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 changes = APIRouter(prefix="/v1/collections", tags=["collections"], route_class=MutationRoute)
@@ -156,15 +158,21 @@ async def search_collection(
         await store.get_collection(session, collection_id)
     rewrite = await RuleRewriter().rewrite(search.query, lines_of(search.history))
     searched = search.query if rewrite is None else rewrite.query
-    found = await resources.knowledge.find(
-        principal.org_id,
-        [collection_id],
-        searched,
-        limit=search.limit,
-        min_score=search.min_score,
-        filters=search.filters,
-        rerank=search.rerank,
-    )
+
+    async def find(query: str) -> Found:
+        return await resources.knowledge.find(
+            principal.org_id,
+            [collection_id],
+            query,
+            limit=search.limit,
+            min_score=search.min_score,
+            filters=search.filters,
+            rerank=search.rerank,
+        )
+
+    found = await find(searched)
+    if rewrite is not None:
+        found = joined(await find(search.query), found, limit=search.limit, min_score=search.min_score)
     return SearchResult(
         data=[PassageOut.model_validate(one, from_attributes=True) for one in found.passages],
         answerable=found.answerable,

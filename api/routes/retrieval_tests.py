@@ -16,6 +16,7 @@ from api.texts import RequestModel
 from db.tables.questions import RetrievalTest
 from domain.auth.principal import Principal
 from domain.knowledge import retrieval_test_store as store
+from domain.knowledge.join import joined
 from domain.knowledge.retrieval_test import Expected, Judged, judge
 from domain.knowledge.rewrite import RuleRewriter
 
@@ -166,9 +167,14 @@ async def _run(resources: Resources, org_id: UUID, row: RetrievalTest, limit: in
     test = _show(row)
     rewrite = await RuleRewriter().rewrite(test.question, lines_of(test.history))
     searched = test.question if rewrite is None else rewrite.query
-    found = await resources.knowledge.search(org_id, [row.collection_id], searched, limit=limit)
+    found = await resources.knowledge.find(org_id, [row.collection_id], searched, limit=limit)
+    if rewrite is not None:
+        said = await resources.knowledge.find(org_id, [row.collection_id], test.question, limit=limit)
+        found = joined(said, found, limit=limit)
     wanted = test.expected
-    judged: Judged = judge(found, Expected(tuple(wanted.documents), tuple(wanted.passages), tuple(wanted.phrases)))
+    judged: Judged = judge(
+        found.passages, Expected(tuple(wanted.documents), tuple(wanted.passages), tuple(wanted.phrases))
+    )
     return TestResult(
         test_id=row.id,
         question=row.question,
@@ -178,7 +184,7 @@ async def _run(resources: Resources, org_id: UUID, row: RetrievalTest, limit: in
         ndcg=judged.ndcg,
         hits=judged.hits,
         missed=judged.missed,
-        passages=[PassageOut.model_validate(one, from_attributes=True) for one in found],
+        passages=[PassageOut.model_validate(one, from_attributes=True) for one in found.passages],
     )
 
 

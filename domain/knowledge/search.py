@@ -40,13 +40,15 @@ _Seen = tuple[Passage, Evidence]
 class Found:
     """answerable: 0..1, how likely these passages answer the question; see `answerability.py`.
 
-    milliseconds: by stage. reranker: whose order it is, None for the fused one.
+    milliseconds: by stage. reranker: whose order it is, None for the fused one. ranked: the best in their
+    order before any was left out, to be joined with another search.
     """
 
     passages: list[Passage] = field(default_factory=list)
     answerable: float = 0.0
     reranker: str | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
+    ranked: list[Passage] = field(default_factory=list)
 
 
 class Knowledge:
@@ -136,8 +138,8 @@ class Knowledge:
         clock.lap("rerank")
         passages = [passage for passage, _ in ordered]
         answer = answerability(passages, [words for _, words in ordered])
-        chosen = _distinct(passages + ranked[RERANKED:], limit, min_score)
-        return Found(chosen, answer, reranker, clock.milliseconds)
+        chosen = distinct(passages + ranked[RERANKED:], limit, min_score)
+        return Found(chosen, answer, reranker, clock.milliseconds, passages)
 
     async def _reranked(self, query: str, top: list[_Seen], wanted: Reranking) -> tuple[str | None, list[_Seen]]:
         """The best in their new order, and whose order it is."""
@@ -209,7 +211,7 @@ async def _shown(fused: list[Candidate], query: str, beneath: float) -> list[Pas
     ]
 
 
-def _distinct(ordered: list[Passage], limit: int, min_score: float) -> list[Passage]:
+def distinct(ordered: list[Passage], limit: int, min_score: float) -> list[Passage]:
     """The first `limit` that are relevant enough and do not repeat a better one."""
     chosen: list[Passage] = []
     for passage in ordered:
