@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from uuid import UUID
 
 from temporalio import activity
 
@@ -13,7 +12,6 @@ from domain.agents.version_store import AgentVersions
 from domain.conversations import ending_store, evidence_store, turn_store
 from domain.conversations.explanations import explanation
 from domain.guard.guard import check_incoming, check_outgoing
-from domain.knowledge import gap_store
 from domain.knowledge.embedder import Embedder
 from domain.knowledge.gap import Gap, places, reasons
 from runtime.metrics import Metrics, TurnOutcome
@@ -40,9 +38,9 @@ class Persist:
         if gap is not None:
             ending = replace(ending, gap=gap, gap_vector=await self._embedder.query(gap.question))
         ended = await ending_store.end(self._database, input.ref, ending)
-        if gap is not None:
-            await self._gather(input.ref.org_id, gap)
         self._count("blocked" if blocked else "completed", ended)
+        if ended.seconds is not None:
+            self._metrics.quoted_injections(ending_store.quoted(input.calls))
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
 
     @activity.defn(name="fail")
@@ -76,17 +74,11 @@ class Persist:
         if not config.collections:
             return None
         question = input.rewrite.query if input.rewrite is not None else input.question
-        why = reasons(question, input.text, input.best, tools=bool(input.tool_results))
+        why = reasons(question, input.text, input.best, input.answerable, tools=bool(input.tool_results))
         if not why:
             return None
         shown = check_incoming(question, config.guardrails).text or question
         return Gap(places(input.best, config.collections), why, shown[:_QUESTION_CHARS])
-
-    async def _gather(self, org_id: UUID, gap: Gap) -> None:
-        """What waits is durable: a crash here only leaves it to the next try of this step."""
-        for collection_id in gap.collections:
-            async with self._database.session(org_id) as session:
-                await gap_store.gather(session, org_id, collection_id)
 
     def _count(self, outcome: TurnOutcome, ended: ending_store.Ended) -> None:
         if ended.seconds is not None:

@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.errors import domain_errors
 from activities.heartbeat import heartbeats
 from contracts.ids import fence
-from contracts.turn import Reply, ReplyInput, ToolCall
+from contracts.turn import QuotedVerdict, Reply, ReplyInput, ToolCall
 from db.engine import Database
 from domain.agents.config import AgentConfig
 from domain.agents.version_store import AgentVersions
@@ -18,8 +18,8 @@ from domain.conversations import turn_store
 from domain.conversations.log import EventLog
 from domain.conversations.speech import Speech
 from domain.guard.guard import check_incoming
+from domain.guard.quotations import Quotations, guard_quotations
 from domain.guard.streaming import OutgoingStream
-from domain.knowledge.passage import Passage
 from domain.knowledge.search import Knowledge
 from domain.llm.model import ChatMessage, Finished, ModelRequest, Provider, TextPiece
 from domain.llm.prices import cost_micros
@@ -41,6 +41,7 @@ class _Call:
     request: ModelRequest
     speech: Speech
     guarded: OutgoingStream
+    quoted: list[QuotedVerdict]
 
 
 class ReplyStep:
@@ -80,7 +81,8 @@ class ReplyStep:
         ref, attempt = input.ref, activity.info().attempt
         config = await self._versions.config(ref.org_id, ref.agent_version_id)
         provider, model = self._providers.choose(config.model)
-        passages = await self._knowledge.passages(ref.org_id, input.passages)
+        found = await self._knowledge.passages(ref.org_id, input.passages)
+        read = guard_quotations(found, input.tool_results, config.guardrails)
         right = fence(input.number, input.step, attempt)
         floor = await turn_store.take_floor(
             self._database,
@@ -89,16 +91,16 @@ class ReplyStep:
             step=input.step,
             provider=provider.name,
             model=model,
-            passages=None if input.said or input.tool_results else passages,
+            passages=None if input.said or input.tool_results else read.passages,
             history_messages=config.history_messages,
-            announce=_announcement(input, provider.name, model, attempt, len(passages)),
+            announce=_announcement(input, provider.name, model, attempt),
         )
         speech = Speech(self._log, ref, right, said=input.said, shown=floor.shown)
         exchange = Exchange(
             text=input.text,
             history=_history(floor.history, config),
-            passages=passages,
-            tool_results=input.tool_results,
+            passages=read.passages,
+            tool_results=read.tool_results,
             said=input.said,
             language=input.route.language,
             searched=input.searched,
@@ -111,8 +113,8 @@ class ReplyStep:
             attempt=attempt,
             tools_allowed=input.tools_allowed and _rounds(input) < config.max_tool_rounds,
         )
-        grounded = _grounded(input, passages, floor.history)
-        return _Call(provider, model, request, speech, OutgoingStream(config.guardrails, grounded))
+        guarded = OutgoingStream(config.guardrails, _grounded(input, read, floor.history))
+        return _Call(provider, model, request, speech, guarded, read.verdicts)
 
     async def _speak(self, call: _Call, started: float) -> tuple[Finished, float | None]:
         first_token: float | None = None
@@ -166,10 +168,11 @@ class ReplyStep:
             first_token_ms=None if first_token is None else first_token * 1000,
             attempt=activity.info().attempt,
             step=input.step,
+            quoted=call.quoted,
         )
 
 
-def _announcement(input: ReplyInput, provider: str, model: str, attempt: int, passages: int) -> dict[str, Any]:
+def _announcement(input: ReplyInput, provider: str, model: str, attempt: int) -> dict[str, Any]:
     return {
         "attempt": attempt,
         "call": _rounds(input),
@@ -177,7 +180,8 @@ def _announcement(input: ReplyInput, provider: str, model: str, attempt: int, pa
         "model": model,
         "language": input.route.language,
         "intent": input.route.intent,
-        "passages": passages,
+        "passages": len(input.passages),
+        "searched": input.searched,
     }
 
 
@@ -198,11 +202,11 @@ def _history(lines: list[turn_store.SpokenLine], config: AgentConfig) -> list[Ch
     return history
 
 
-def _grounded(input: ReplyInput, passages: list[Passage], history: list[turn_store.SpokenLine]) -> list[str]:
+def _grounded(input: ReplyInput, read: Quotations, history: list[turn_store.SpokenLine]) -> list[str]:
     """Texts whose addresses and numbers may be said: the evidence, the tools, the customer's own words."""
     return [
-        *(passage.text for passage in passages),
-        *(result.content for result in input.tool_results),
+        *(passage.text for passage in read.passages),
+        *(result.content for result in read.tool_results),
         *(line.text for line in history if line.role == "user"),
         input.text,
     ]

@@ -12,11 +12,9 @@ MESSAGE_CREATED: Final = "message.created"
 TURN_STARTED: Final = "turn.started"
 """data: number."""
 
-TURN_ROUTED: Final = "turn.routed"
-"""data: language, intent (null: none of the known ones), passages (count found)."""
-
 REPLY_STARTED: Final = "reply.started"
-"""A model call begins. data: attempt (1 first), call (0 first; grows with tool rounds), provider, model."""
+"""A model call begins. data: attempt (1 first), call (0 first; grows with tool rounds), provider, model, language,
+intent (null: none of the known ones), passages (count found), searched (null: the message as it is)."""
 
 REPLY_DELTA: Final = "reply.delta"
 """data: text, at (offset in code points where the text belongs)."""

@@ -54,6 +54,19 @@ class Verdict(Contract):
     text: str | None = None
 
 
+class QuotedVerdict(Contract):
+    """What a guard decided of one text that was quoted to a model. id: of the passage, or the key of the tool call.
+
+    document_id goes with a passage, name with a tool. The verdict has no text.
+    """
+
+    source: Literal["passage", "tool"]
+    id: str
+    document_id: UUID | None = None
+    name: str | None = None
+    verdict: Verdict
+
+
 class PassageRef(Contract):
     """A passage by reference: texts stay out of Temporal's history. score is 0..1, best first."""
 
@@ -153,7 +166,10 @@ class ReplyInput(Contract):
 
 
 class Reply(Contract):
-    """text is what this call added, after streaming checks; cost in millionths of a US dollar."""
+    """text is what this call added, after streaming checks; cost in millionths of a US dollar.
+
+    quoted: of the passages and tool results that it read, those that tried to give orders.
+    """
 
     text: str
     tool_calls: list[ToolCall] = Field(default_factory=list)
@@ -165,6 +181,7 @@ class Reply(Contract):
     first_token_ms: float | None = None
     attempt: int = 1
     step: int = 0
+    quoted: list[QuotedVerdict] = Field(default_factory=list)
 
 
 class ActInput(Contract):
@@ -178,7 +195,7 @@ class PersistInput(Contract):
     """Everything that one transaction writes at the end of a turn, once the guard has seen the whole text.
 
     question is what the customer said: what it holds may be said back. best: of the passages found, when the
-    agent searched and found any; it and `rewrite` say why a question was answered or not.
+    agent searched and found any; it, `answerable` and `rewrite` say why a question was answered or not.
     """
 
     ref: TurnRef
@@ -191,6 +208,7 @@ class PersistInput(Contract):
     tool_results: list[ToolResult] = Field(default_factory=list)
     timings: list[StepTiming] = Field(default_factory=list)
     best: PassageRef | None = None
+    answerable: float | None = None
     rewrite: Rewrite | None = None
 
 

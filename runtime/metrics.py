@@ -3,12 +3,15 @@
 Labels are of small fixed sets only: an organisation, a conversation or a URL never becomes one.
 """
 
+from collections.abc import Sequence
 from typing import Final, Literal
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
+
+from contracts.turn import QuotedVerdict
 
 Step = Literal["prepare", "begin", "route", "retrieve", "reply", "act", "guard", "persist", "total"]
 TurnOutcome = Literal["completed", "failed", "blocked"]
@@ -60,6 +63,12 @@ class Metrics:
             buckets=_LAG_BUCKETS,
             registry=registry,
         )
+        self.quoted_orders = Counter(
+            "everturn_quoted_injections",
+            "Passages and tool results that tried to give the agent orders, by what the guard did.",
+            ["source", "action"],
+            registry=registry,
+        )
         self.log_commits = Counter("everturn_log_commits", "Transactions of the event log's writer.", registry=registry)
         self.log_events = Counter("everturn_log_events", "Events written to the event log.", registry=registry)
         self.streams = Gauge("everturn_streams", "Subscribers now tailing the event log.", registry=registry)
@@ -70,6 +79,9 @@ class Metrics:
             buckets=_TURN_BUCKETS,
             registry=registry,
         )
+        self._count_ingestion(registry)
+
+    def _count_ingestion(self, registry: CollectorRegistry) -> None:
         self.ingested_passages = Counter(
             "everturn_ingested_passages", "Passages embedded and indexed.", registry=registry
         )
@@ -102,6 +114,11 @@ class Metrics:
             if count:
                 self.tokens.labels(provider, model, kind).inc(count)
         self.cost_micros.labels(provider, model).inc(cost_micros)
+
+    def quoted_injections(self, verdicts: Sequence[QuotedVerdict]) -> None:
+        """Of one turn, each text once."""
+        for each in verdicts:
+            self.quoted_orders.labels(each.source, each.verdict.action).inc()
 
     def passages_embedded(self, *, computed: int, reused: int) -> None:
         """One batch of an ingestion."""

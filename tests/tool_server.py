@@ -16,6 +16,7 @@ class ToolServer:
     """Idempotency keys in the order in which they came."""
     honour_keys: bool = False
     """True: a key seen before gets the answer without a second act, as an idempotent tool would."""
+    says: dict[str, Any] = field(default_factory=lambda: {"ok": True})
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -31,7 +32,7 @@ class ToolServer:
             return
         if path == "/slow":
             await asyncio.sleep(0.5)
-        answer = json.dumps({"ok": True}).encode()
+        answer = json.dumps(self.says).encode()
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
             + f"content-length: {len(answer)}\r\n\r\n".encode()

@@ -206,6 +206,7 @@ class Turn:
                 tool_results=self._results,
                 timings=self._timings,
                 best=self._retrieval.passages[0] if self._retrieval.passages else None,
+                answerable=self._retrieval.answerable,
                 rewrite=self._retrieval.rewrite,
             ),
             "guard, then store answer, citations, usage and events",

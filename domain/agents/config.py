@@ -64,11 +64,15 @@ class HttpTool(ConfigPart):
 
 
 class Guardrails(ConfigPart):
-    """What guards do about what they find. refusal is the text a blocked turn answers with."""
+    """What guards do about what they find. refusal is the text a blocked turn answers with.
+
+    injection_quoted: about orders in passages and tool results; redact takes out the sentences, block the whole text.
+    """
 
     personal_data_in: Literal["allow", "redact", "block"] = "redact"
     personal_data_out: Literal["allow", "redact"] = "redact"
     injection: Literal["allow", "block"] = "block"
+    injection_quoted: Literal["allow", "redact", "block"] = "redact"
     refusal: Annotated[str, StringConstraints(max_length=2000)] = (
         "I can't help with that request. Please rephrase it, or ask me something else."
     )

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from contracts import events as event
 from contracts.ids import closing_fence
-from contracts.turn import FailInput, PersistInput, Reply, Rewrite, TurnRef, Verdict
+from contracts.turn import FailInput, PersistInput, QuotedVerdict, Reply, Rewrite, TurnRef, Verdict
 from db.engine import Database
 from domain.conversations.citations import markers
 from domain.conversations.turn_store import shown_text
@@ -56,6 +56,8 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
         "guarded": guarded.model_dump(mode="json", exclude={"text"}),
         "timings_ms": timings,
     }
+    if told := quoted(calls):
+        record["quoted"] = [each.model_dump(mode="json", exclude_none=True) for each in told]
     if input.rewrite is not None:
         record["rewrite"] = input.rewrite.model_dump(mode="json", exclude_none=True)
     paid: list[Reply | Rewrite] = [*calls, *([input.rewrite] if input.rewrite else [])]
@@ -73,6 +75,11 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
     }
     outcome = {"state": "completed", "language": input.route.language, "intent": input.route.intent, "record": record}
     return Ending(input.number, text, calls, outcome, closing)
+
+
+def quoted(calls: Sequence[Reply]) -> list[QuotedVerdict]:
+    """What tried to give orders in this turn, each text once: every call of a turn reads the same passages."""
+    return list({(each.source, each.id): each for call in calls for each in call.quoted}.values())
 
 
 def explained(input: FailInput, number: int, text: str) -> Ending:

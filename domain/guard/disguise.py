@@ -10,8 +10,8 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e01ef]+"
 )
 _LOOKALIKES = str.maketrans(
-    "асеорхуіјѕԁһӏкмтвнАВЕКМНОРСТХУΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανιτρε",
-    "aceopxyijsdhlkmtbhABEKMHOPCTXYABEZHIKMNOPTYXoavitpe",
+    "асеорхуіјѕԁһӏкмтвнАВЕКМНОРСТХУІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανιτρε",
+    "aceopxyijsdhlkmtbhABEKMHOPCTXYIJSABEZHIKMNOPTYXoavitpe",
 )
 _MIXED_WORD = re.compile("\\b(?=\\w*[a-zA-Z])(?=\\w*[\u0370-\u04ff])\\w+")
 _LEET = str.maketrans("0134578@$!|", "oieastbasil")

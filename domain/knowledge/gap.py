@@ -8,12 +8,10 @@ from typing import Literal
 from uuid import UUID
 
 from contracts.turn import PassageRef
+from domain.knowledge.answerability import NOTHING_RELEVANT
 from domain.knowledge.followup import language_of, telling
 
 Reason = Literal["nothing_found", "weak_evidence", "not_answered", "bad_feedback"]
-
-_WEAK = 0.15
-"""Of passages with such a relevance, one in seven answers the question (see `relevance.py`)."""
 
 _WORDS = 2
 """Telling words of a question; "hello" and "thanks a lot" have fewer."""
@@ -54,14 +52,16 @@ def admits(answer: str) -> bool:
     return _ADMISSIONS.search(answer) is not None
 
 
-def reasons(question: str, answer: str, best: PassageRef | None, *, tools: bool) -> list[Reason]:
-    """Empty when the turn is no gap. tools: a tool was asked, so weak passages do not matter."""
+def reasons(
+    question: str, answer: str, best: PassageRef | None, answerable: float | None, *, tools: bool
+) -> list[Reason]:
+    """Empty when the turn is no gap. answerable: of the whole search. tools: one was asked, so it does not matter."""
     if sum(_weight(word) for word in telling(question, language_of([question]))) < _WORDS:
         return []
     found: list[Reason] = []
     if not tools and best is None:
         found.append("nothing_found")
-    elif not tools and best is not None and best.score < _WEAK:
+    elif not tools and answerable is not None and answerable < NOTHING_RELEVANT:
         found.append("weak_evidence")
     if admits(answer):
         found.append("not_answered")

@@ -57,6 +57,21 @@ async def test_a_question_without_passages_is_a_gap_and_its_near_duplicates_are_
     assert (await caller.get(f"/v1/turns/{met['examples'][0]['turn_id']}")).status_code == 200
 
 
+async def test_passages_that_answer_nothing_are_weak_evidence(workers: House, caller: httpx2.AsyncClient) -> None:
+    place = await collection(caller)
+    file = {
+        "file": ("bank.md", b"# Bank\n\nYou close your bank account with a letter to your branch.", "text/markdown")
+    }
+    document = (await caller.post(f"/v1/collections/{place}/documents", files=file)).json()
+    while (await caller.get(f"/v1/documents/{document['id']}")).json()["state"] != "ready":
+        await asyncio.sleep(0.05)
+    config = scripted("It is so [1].") | {"collections": [place]}
+    await said(caller, config, "How do I close my bank account?", "Which planets have more than two moons?")
+    (gap,) = await gaps(caller, place)
+    assert gap["question"] == "Which planets have more than two moons?"
+    assert gap["examples"][0]["reasons"] == ["weak_evidence"]
+
+
 async def test_an_agent_without_collections_has_no_gaps(workers: House, caller: httpx2.AsyncClient) -> None:
     place = await collection(caller)
     await said(caller, scripted(UNKNOWN), "How do I close my bank account?")

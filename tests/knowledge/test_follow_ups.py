@@ -48,7 +48,7 @@ async def house(
 
 
 async def talk(house: House, org: UUID, config: AgentConfig, *texts: str) -> list[dict[str, Any]]:
-    """Says the texts one after the other; returns the turns with their evidence."""
+    """Says the texts one after the other; returns the turns with their evidence and what readers saw was searched."""
     ref: TurnRef = await make_conversation(house.resources.database, org, config)
     for number, text in enumerate(texts, 1):
         await house.post(ref, text)
@@ -59,7 +59,8 @@ async def talk(house: House, org: UUID, config: AgentConfig, *texts: str) -> lis
                AS evidence FROM turns t WHERE conversation_id = $1 ORDER BY number""",
             ref.conversation_id,
         )
-    return [dict(row) for row in rows]
+    searched = [event.data["searched"] for event in await house.events(ref) if event.type == "reply.started"]
+    return [{**row, "searched": words} for row, words in zip(rows, searched, strict=True)]
 
 
 async def collection(house: House, org: UUID) -> UUID:
@@ -85,6 +86,7 @@ async def test_the_follow_up_is_searched_with_its_topic_and_the_turn_says_so(hou
     assert "rewrite" not in first["record"]
     assert second["record"]["rewrite"]["by"] == "rules"
     assert "baggage" in second["record"]["rewrite"]["query"]
+    assert (first["searched"], second["searched"]) == (None, second["record"]["rewrite"]["query"])
     assert "goes_on" in second["record"]["rewrite"]["reasons"]
     assert "1,200 euros" in second["evidence"][0]
 
@@ -92,7 +94,7 @@ async def test_the_follow_up_is_searched_with_its_topic_and_the_turn_says_so(hou
 async def test_an_agent_may_leave_messages_as_they_are(house: House, org: UUID) -> None:
     config = agent(await collection(house, org), "off")
     turns = await talk(house, org, config, "Do you pay for lost baggage?", "And until what amount?")
-    assert all("rewrite" not in turn["record"] for turn in turns)
+    assert all("rewrite" not in turn["record"] and turn["searched"] is None for turn in turns)
 
 
 async def test_an_agent_may_let_its_model_write_the_question(house: House, org: UUID) -> None:
