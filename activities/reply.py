@@ -81,7 +81,7 @@ class ReplyStep:
         ref, attempt = input.ref, activity.info().attempt
         config = await self._versions.config(ref.org_id, ref.agent_version_id)
         provider, model = self._providers.choose(config.model)
-        found = await self._knowledge.passages(ref.org_id, input.passages)
+        found = await self._knowledge.passages(ref.org_id, input.passages, neighbours=config.retrieval.neighbours)
         read = guard_quotations(found, input.tool_results, config.guardrails)
         right = fence(input.number, input.step, attempt)
         floor = await turn_store.take_floor(

@@ -82,7 +82,8 @@ class RetrievalSettings(ConfigPart):
     """rewrite: how a follow-up becomes a question that can be searched alone; `model` asks the agent's model.
 
     rerank: who orders the best passages once more; `provider` is the one of the process's settings, else `local`.
-    filters: the only passages this agent may find.
+    filters: the only passages this agent may find. neighbours: how many passages before and behind a found one
+    the model reads with it.
     """
 
     limit: Annotated[int, Field(ge=1, le=20)] = 6
@@ -90,6 +91,7 @@ class RetrievalSettings(ConfigPart):
     rewrite: Literal["off", "rules", "model"] = "rules"
     rerank: Reranking = "local"
     filters: Filters = Filters()
+    neighbours: Annotated[int, Field(ge=0, le=3)] = 0
 
 
 class AgentConfig(ConfigPart):

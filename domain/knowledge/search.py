@@ -10,11 +10,13 @@ from uuid import UUID
 from contracts.turn import PassageRef
 from domain.errors import DomainError, EmbeddingMismatch
 from domain.knowledge.answerability import answerability
+from domain.knowledge.chunk import MOST
 from domain.knowledge.embedder import Embedder, Vector
 from domain.knowledge.evidence import Evidence, evidence
 from domain.knowledge.filters import Filters, Reranking
 from domain.knowledge.fuse import Candidate, fuse, judged
 from domain.knowledge.index import Index
+from domain.knowledge.neighbours import widened
 from domain.knowledge.passage import Passage
 from domain.knowledge.relevance import background, relevance
 from domain.knowledge.rerank import BY_WORDS, RERANKED, Reranker, by_words
@@ -160,18 +162,26 @@ class Knowledge:
                 pass
         return BY_WORDS, by_words(passages, [words for _, words in top])
 
-    async def passages(self, org_id: UUID, refs: Sequence[PassageRef]) -> list[Passage]:
-        """The passages of these references, in order, with the reference's score. Those gone are left out."""
+    async def passages(self, org_id: UUID, refs: Sequence[PassageRef], *, neighbours: int = 0) -> list[Passage]:
+        """The passages of these references, in order, with the reference's score. Those gone are left out.
+
+        neighbours: how many passages before and behind each are shown with it, see `neighbours.py`.
+        """
         views = {view.collection_id: view for view in await self._open(org_id, [ref.collection_id for ref in refs])}
         found: dict[tuple[UUID, str], Passage] = {}
+        near: list[Passage] = []
         for collection_id, view in views.items():
             ids = [ref.passage_id for ref in refs if ref.collection_id == collection_id]
-            found |= {(collection_id, id_): passage for id_, passage in (await view.passages(ids)).items()}
-        return [
+            here = await view.passages(ids)
+            found |= {(collection_id, id_): passage for id_, passage in here.items()}
+            if neighbours and here:
+                near += await view.near(list(here.values()), (neighbours + 1) * MOST)
+        listed = [
             replace(found[ref.collection_id, ref.passage_id], score=ref.score)
             for ref in refs
             if (ref.collection_id, ref.passage_id) in found
         ]
+        return widened(listed, near, neighbours) if neighbours else listed
 
     async def _open(self, org_id: UUID, collection_ids: Iterable[UUID]) -> list[View]:
         views = [await self._views.of(org_id, collection_id) for collection_id in dict.fromkeys(collection_ids)]

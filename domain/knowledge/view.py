@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
@@ -144,6 +146,25 @@ class View:
             return self._held_passages([id_ for id_ in ids if id_ in self._held.numbers], self._held)
         await self._fetch(ids)
         return {id_: self._seen[id_][0] for id_ in ids if id_ in self._seen}
+
+    async def near(self, passages: Sequence[Passage], reach: int) -> list[Passage]:
+        """What lies in the same documents at most `reach` characters before or behind the start of one of these."""
+        if self._held is not None:
+            rows = self._held.rows
+            held: Any = pa.repeat(False, rows.num_rows)
+            for one in passages:
+                close = pc.less_equal(pc.abs(pc.subtract(rows["char_start"], one.char_start)), reach)
+                held = pc.or_(held, pc.and_(close, pc.equal(rows["document_id"], str(one.document_id))))
+            ids = rows["id"].filter(held).to_pylist()
+        else:
+            parts = [
+                f"(document_id = '{one.document_id}'"
+                f" AND char_start BETWEEN {one.char_start - reach} AND {one.char_start + reach})"
+                for one in passages
+            ]
+            found = await self._table.query().where(" OR ".join(parts)).select(["id"]).to_arrow()
+            ids = found["id"].to_pylist()
+        return list((await self.passages(ids)).values())
 
     def _held_passages(self, ids: Sequence[str], held: Held) -> dict[str, Passage]:
         """Made once each: out of the columns costs 0.1 ms, and the same ones are found again and again."""
