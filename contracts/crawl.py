@@ -9,12 +9,16 @@ from contracts.model import Contract
 
 
 class CrawlInput(Contract):
-    """run and position are 0 at the start; a workflow that continues as new hands over where it was."""
+    """run and position are 0 at the start; a workflow that continues as new hands over where it was.
+
+    batches: so many in one history, which then has some 1,500 events of theirs.
+    """
 
     org_id: UUID
     source_id: UUID
     run: int = 0
     position: int = 0
+    batches: int = 200
 
 
 class BeginCrawlInput(Contract):

@@ -24,9 +24,6 @@ from contracts.crawl import (
 from contracts.queues import INGEST
 from workflows.ingest import IngestWorkflow
 
-_BATCHES = 200
-"""Then it continues as new: with a hundred documents in a batch that is some 1,500 events of a batch's own."""
-
 _NOBODY_WAITS = (failures.NOT_FOUND, failures.SUPERSEDED)
 """The source was deleted, or a newer run took over: nothing is left to write down."""
 
@@ -67,7 +64,7 @@ class CrawlWorkflow:
                 **options.CRAWL,
             )
             self._run, position = begun.run, begun.position
-        for _ in range(_BATCHES):
+        for _ in range(input.batches):
             batch = await self._batch(input, position)
             position = batch.position
             if not batch.waiting and not batch.documents:

@@ -19,7 +19,7 @@ from domain.knowledge import media
 from domain.knowledge import store as documents
 from domain.knowledge.storage import Storage, original_key
 from domain.knowledge.version_store import replace_content
-from domain.sources import store
+from domain.sources import host_store, store
 from domain.sources.found import Found, Seed, SourceReader
 from domain.sources.readers import Readers
 from domain.sources.upload import upload_prefix
@@ -57,13 +57,27 @@ class Crawl:
             source = await store.begin(session, source_id, run_key)
         reader = self._open(source, [])
         try:
-            seeds = await reader.seeds()
+            seeds = await self._seeds(source, reader)
             async with self._database.session(org_id) as session:
                 source = await store.hold(session, source_id, source.run)
                 await store.add_items(session, source, seeds, depth=0, limit=reader.limits.items)
                 return source, await store.count_items(session, source_id)
         finally:
             await reader.close()
+
+    async def _seeds(self, source: Source, reader: SourceReader) -> list[Seed]:
+        start = str(source.config.get("url", ""))
+        while True:
+            async with self._database.session(source.org_id) as session:
+                busy = await host_store.claim(session, source, start)
+            if not busy:
+                break
+            await asyncio.sleep(busy)
+        try:
+            return await reader.seeds()
+        finally:
+            async with self._database.session(source.org_id) as session:
+                await host_store.release(session, source, start, 0.0)
 
     async def batch(self, org_id: UUID, source_id: UUID, run: int, position: int) -> Batch:
         """Visit some items, one after another, and say what is to be ingested. Raises NotFound, Superseded."""
@@ -120,19 +134,28 @@ class Crawl:
         return self._readers.open(source, original=original, remember=remember, seen=seen)
 
     async def _visit(self, source: Source, reader: SourceReader) -> float | None:
-        """The pause after it, in seconds; None when nothing is left to visit."""
+        """The pause until the next, in seconds; None when nothing is left to visit."""
         async with self._database.session(source.org_id) as session:
             item = await store.next_waiting(session, source)
+            busy = 0.0 if item is None else await host_store.claim(session, source, item.key)
         if item is None:
             return None
-        found = await reader.read(item)
+        if busy:
+            return busy
+        pause = 0.0
+        try:
+            found = await reader.read(item)
+            pause = reader.pause(item.key) if found.asked else 0.0
+        finally:
+            async with self._database.session(source.org_id) as session:
+                await host_store.release(session, source, item.key, pause)
         async with self._database.session(source.org_id) as session:
             held = await store.hold(session, source.id, source.run)
             found, links = await self._keep(session, held, item, found)
             if links and item.depth < reader.limits.depth:
                 seeds = [Seed(key) for key in found.links]
                 await store.add_items(session, held, seeds, depth=item.depth + 1, limit=reader.limits.items)
-        return reader.pause(item.key) if found.asked else 0.0
+        return pause
 
     async def _keep(self, session: AsyncSession, source: Source, item: SourceItem, found: Found) -> tuple[Found, bool]:
         """What became of it in the end, and whether its links are followed."""

@@ -1,6 +1,7 @@
 """A real website on loopback: pages, redirects, robots.txt, sitemaps and traps, and a count of what was asked."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ class Site:
     asked: Counter[str] = field(default_factory=Counter)
     at_once: int = 0
     most_at_once: int = 0
+    times: list[float] = field(default_factory=list)
+    """When each request came, on the monotonic clock."""
 
     def html(self, path: str, text: str, *links: str, head: str = "", **headers: str) -> None:
         anchors = "".join(f'<a href="{link}">x</a>' for link in links)
@@ -43,6 +46,7 @@ class Site:
             path = request.split(" ")[1]
             headers = dict(line.split(": ", 1) for line in request.split("\r\n")[1:] if ": " in line)
             self.asked[path] += 1
+            self.times.append(time.monotonic())
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             await asyncio.sleep(self.slow.get(path, 0))
