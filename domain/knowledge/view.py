@@ -74,7 +74,7 @@ class View:
     async def nearest(self, vector: Vector, limit: int, filters: Filters | None = None) -> dict[str, float]:
         """The passages closest in meaning: id to cosine."""
         if self._held is None:
-            query = self._table.query().nearest_to(vector).distance_type("cosine").refine_factor(4)
+            query = self._table.query().nearest_to(vector).distance_type("cosine").refine_factor(2)
             if filters is not None:
                 query = query.where(filters.sql())
             found = await query.select(["id", "_distance"]).limit(limit).to_arrow()
