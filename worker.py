@@ -26,6 +26,7 @@ from contracts import options, queues
 from domain.agents.version_store import AgentVersions
 from domain.conversations.log import EventLog
 from domain.knowledge.ocr import Ocr
+from domain.knowledge.removal import Removal
 from domain.routing.router import Router
 from domain.sources.crawl import Crawl
 from domain.sources.readers import Readers
@@ -84,7 +85,8 @@ def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
         databases={name: dsn.get_secret_value() for name, dsn in settings.source_databases.items()},
         max_bytes=settings.max_upload_bytes,
     )
-    crawl = CrawlActivities(Crawl(resources.database, resources.storage, readers))
+    removal = Removal(resources.knowledge.index, resources.storage)
+    crawl = CrawlActivities(Crawl(resources.database, resources.storage, removal, readers))
     return [
         ingest.parse_document,
         recognise.recognise_pages,

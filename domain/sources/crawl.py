@@ -17,6 +17,7 @@ from db.tables.sources import Source, SourceItem
 from domain.errors import Conflict, DocumentUnreadable, NotFound
 from domain.knowledge import media
 from domain.knowledge import store as documents
+from domain.knowledge.removal import Removal
 from domain.knowledge.storage import Storage, original_key
 from domain.knowledge.version_store import replace_content
 from domain.sources import host_store, store
@@ -46,8 +47,9 @@ class Batch:
 class Crawl:
     """Every step is idempotent and fenced by the run: a step of an older one raises Superseded."""
 
-    def __init__(self, database: Database, storage: Storage, readers: Readers) -> None:
+    def __init__(self, database: Database, storage: Storage, removal: Removal, readers: Readers) -> None:
         self._database = database
+        self._removal = removal
         self._storage = storage
         self._readers = readers
 
@@ -116,7 +118,22 @@ class Crawl:
             await reader.close()
             if source.kind == "upload":
                 await self._storage.delete(org_id, upload_prefix(source_id))
+        if source.kind == "database":
+            # A row that is gone was deleted on purpose; a page may only be away.
+            await self._remove_vanished(org_id, source_id)
+        async with self._database.session(org_id) as session:
             return await store.count_items(session, source_id)
+
+    async def _remove_vanished(self, org_id: UUID, source_id: UUID) -> None:
+        async with self._database.session(org_id) as session:
+            gone = await store.vanished_documents(session, source_id)
+        for document_id in gone:
+            async with self._database.session(org_id) as session:
+                try:
+                    document = await documents.delete_document(session, document_id)
+                except NotFound:  # somebody was faster
+                    continue
+                await self._removal.document(org_id, document.collection_id, document_id)
 
     def _open(self, source: Source, seen: list[str]) -> SourceReader:
         async def remember(host: str, rules: str) -> None:

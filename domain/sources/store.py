@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, text, tuple_, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -294,6 +295,16 @@ async def finish(session: AsyncSession, source: Source, *, limit: int, code: str
         error_detail=detail,
         refreshed_at=now() if code is None else source.refreshed_at,
     )
+
+
+async def vanished_documents(session: AsyncSession, source_id: UUID) -> list[UUID]:
+    """Documents whose every item has vanished, in any source."""
+    other = aliased(SourceItem)
+    still_there = select(other.id).where(other.document_id == SourceItem.document_id, other.state != "vanished")
+    statement = select(SourceItem.document_id).where(
+        SourceItem.source_id == source_id, SourceItem.state == "vanished", ~still_there.exists()
+    )
+    return list({each for each in (await session.exec(statement)).all() if each is not None})
 
 
 async def _visited(session: AsyncSession, source: Source) -> int:

@@ -18,6 +18,7 @@ from contracts.queues import INGEST
 from db.engine import Database
 from db.tables.sources import Source, SourceItem
 from domain.knowledge import store as documents
+from domain.knowledge.removal import Removal
 from domain.knowledge.search import Knowledge
 from domain.knowledge.storage import LocalStorage
 from domain.sources import store
@@ -268,7 +269,7 @@ async def test_private_addresses_are_refused_unless_allowed(
     database: Database, temporal_client: Client, org: UUID, site: Site, tmp_path: Path, knowledge: Knowledge
 ) -> None:
     storage = LocalStorage(tmp_path)
-    crawl = CrawlActivities(Crawl(database, storage, Readers(storage)))
+    crawl = CrawlActivities(Crawl(database, storage, Removal(knowledge.index, storage), Readers(storage)))
     ingest = IngestActivities(database, storage, knowledge)
     shelf = Shelf(database, temporal_client, org, Settings())
     await shelf.open()
