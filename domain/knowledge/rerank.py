@@ -42,4 +42,4 @@ def by_words(passages: Sequence[Passage], seen: Sequence[Evidence]) -> list[floa
 
 
 def _score(fused: float, seen: Evidence) -> float:
-    return fused + 0.30 * seen.whole + 0.16 * seen.together + 1.0 * seen.above + 0.27 * seen.pairs
+    return fused + 0.2 * seen.whole + 0.3 * seen.together + 1.0 * seen.above + 0.1 * seen.pairs
