@@ -77,9 +77,15 @@ class PassageRef(Contract):
 
 
 class Usage(Contract):
+    """Tokens of a model call. input_tokens counts all that was read: cached_tokens (read from the provider's cache)
+    and cache_written_tokens are parts of it. reasoning_tokens are part of output_tokens.
+    """
+
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_written_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class Rewrite(Contract):

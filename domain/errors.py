@@ -3,7 +3,21 @@
 Never branch on the text: the class and its `code` are the meaning.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+FailureKind = Literal[
+    "auth",
+    "quota",
+    "rate",
+    "overload",
+    "timeout",
+    "unreachable",
+    "content_filter",
+    "context_overflow",
+    "bad_request",
+    "garbage",
+]
+"""What went wrong with a model provider; each kind has its own move (docs/models.md)."""
 
 
 class DomainError(Exception):
@@ -114,31 +128,53 @@ class SourceRefused(DomainError):
     status = 422
 
 
-class ProviderUnavailable(DomainError):
-    """Overload, timeout, reset, 5xx or 429 of a model provider. retry_after in seconds, when it said so."""
+class ProviderFailure(DomainError):
+    """A model provider did not give what was asked for. kind decides what is tried next."""
+
+    def __init__(self, detail: str, *, kind: FailureKind, retry_after: float | None = None) -> None:
+        """retry_after: seconds, when the provider said so."""
+        super().__init__(detail)
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+class ProviderUnavailable(ProviderFailure):
+    """Overload, timeout, reset, 5xx or 429: the same call may succeed later."""
 
     code = "provider_unavailable"
     status = 503
     retryable = True
 
-    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
+    def __init__(self, detail: str, *, kind: FailureKind = "unreachable", retry_after: float | None = None) -> None:
+        super().__init__(detail, kind=kind, retry_after=retry_after)
 
 
-class ProviderRejected(DomainError):
+class ProviderRejected(ProviderFailure):
     """The provider refuses this request or this key; trying again would end the same."""
 
     code = "provider_rejected"
     status = 502
 
+    def __init__(self, detail: str, *, kind: FailureKind = "bad_request") -> None:
+        super().__init__(detail, kind=kind)
 
-class ProviderGarbage(DomainError):
+
+class ProviderGarbage(ProviderFailure):
     """The provider answered, but not in its own format."""
 
     code = "provider_garbage"
     status = 502
     retryable = True
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, kind="garbage")
+
+
+class BudgetExceeded(DomainError):
+    """A hard limit on spending would be passed by this call; it was not made."""
+
+    code = "budget_exceeded"
+    status = 429
 
 
 class ToolUnavailable(DomainError):

@@ -185,14 +185,15 @@ def _text(value: object) -> str:
 
 def _classify(error: Exception) -> DomainError | None:
     if isinstance(error, anthropic.APIStatusError):
+        body = field(error.body, "error")
+        kind = field(body, "type")
         if error.status_code < 400:  # an error event in the middle of a stream that began well
-            body = field(error.body, "error")
-            return from_event("Anthropic", field(body, "type"), str(field(body, "message") or error.message))
-        return from_status("Anthropic", error.status_code, error.message, error.response.headers)
+            return from_event("Anthropic", (kind,), str(field(body, "message") or error.message))
+        return from_status("Anthropic", error.status_code, error.message, error.response.headers, types=(kind,))
     if isinstance(error, anthropic.APIConnectionError):
         return ProviderUnavailable(f"Anthropic could not be reached ({type(error.__cause__ or error).__name__}).")
     if isinstance(error, anthropic.APIResponseValidationError):
         return ProviderGarbage("Anthropic answered what is not its own format.")
     if isinstance(error, anthropic.APIError):
-        return from_event("Anthropic", None, error.message)
+        return from_event("Anthropic", (), error.message)
     return None

@@ -1,41 +1,78 @@
 """What a provider's failure means: worth another attempt, refused, or not in its own format. One map for every SDK."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
-from domain.errors import DomainError, ProviderGarbage, ProviderRejected, ProviderUnavailable
+from domain.errors import DomainError, FailureKind, ProviderGarbage, ProviderRejected, ProviderUnavailable
 
 _MOST_DETAIL = 300
-_RETRYABLE_STATUS = frozenset({408, 409, 429})
-_REFUSALS = frozenset(
-    {
-        "authentication_error",
-        "billing_error",
-        "invalid_request_error",
-        "not_found_error",
-        "permission_error",
-        "request_too_large",
-        "insufficient_quota",
-    }
-)
-"""Types of error events inside a stream after which another attempt ends the same."""
+
+_OF_STATUS: dict[int, FailureKind] = {
+    401: "auth",
+    402: "quota",
+    403: "auth",
+    408: "timeout",
+    409: "overload",
+    413: "context_overflow",
+    425: "overload",
+    429: "rate",
+    504: "timeout",
+}
+
+_OF_TYPE: dict[str, FailureKind] = {
+    "authentication_error": "auth",
+    "invalid_api_key": "auth",
+    "permission_error": "auth",
+    "billing_error": "quota",
+    "insufficient_quota": "quota",
+    "content_filter": "content_filter",
+    "content_policy_violation": "content_filter",
+    "context_length_exceeded": "context_overflow",
+    "request_too_large": "context_overflow",
+    "string_above_max_length": "context_overflow",
+    "invalid_request_error": "bad_request",
+    "not_found_error": "bad_request",
+    "model_not_found": "bad_request",
+    "rate_limit_error": "rate",
+    "rate_limit_exceeded": "rate",
+    "overloaded_error": "overload",
+    "timeout_error": "timeout",
+}
+"""Types and codes that providers put into their error bodies and error events."""
+
+_FINAL: frozenset[FailureKind] = frozenset({"auth", "quota", "content_filter", "context_overflow", "bad_request"})
+"""Kinds after which the same call to the same provider ends the same."""
 
 
-def from_status(provider: str, status: int, message: str, headers: Mapping[str, str]) -> DomainError:
-    """The failure that an HTTP status stands for."""
+def from_status(
+    provider: str, status: int, message: str, headers: Mapping[str, str], *, types: Sequence[str | None] = ()
+) -> DomainError:
+    """The failure that an HTTP status stands for.
+
+    types: what the body says of itself (code, then type): a 429 may be an empty account, a 400 too long a prompt.
+    """
     detail = f"{provider} answered {status}: {message}"[:_MOST_DETAIL]
-    if status in _RETRYABLE_STATUS or status >= 500:
-        return ProviderUnavailable(detail, retry_after=retry_after(headers))
     if status < 400:
         return ProviderGarbage(detail)
-    return ProviderRejected(detail)
+    usual: FailureKind = "overload" if status >= 500 else "bad_request"
+    kind = _OF_STATUS.get(status, usual)
+    said = next((_OF_TYPE[name] for name in types if name in _OF_TYPE), None)
+    if said is not None and status < 500 and (said != "bad_request" or kind == "bad_request"):
+        kind = said
+    return _failure(detail, kind, retry_after(headers))
 
 
-def from_event(provider: str, kind: str | None, message: str) -> DomainError:
+def from_event(provider: str, types: Sequence[str | None], message: str) -> DomainError:
     """The failure that an error event in the middle of a stream stands for."""
-    detail = f"{provider} broke off: {message}"[:_MOST_DETAIL]
-    return ProviderRejected(detail) if kind in _REFUSALS else ProviderUnavailable(detail)
+    kind: FailureKind = next((_OF_TYPE[name] for name in types if name in _OF_TYPE), "overload")
+    return _failure(f"{provider} broke off: {message}"[:_MOST_DETAIL], kind, None)
+
+
+def _failure(detail: str, kind: FailureKind, wait: float | None) -> DomainError:
+    if kind in _FINAL:
+        return ProviderRejected(detail, kind=kind)
+    return ProviderUnavailable(detail, kind=kind, retry_after=wait)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

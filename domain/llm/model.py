@@ -8,6 +8,8 @@ from contracts.turn import FinishReason, Usage
 from domain.agents.config import Script
 from domain.knowledge.passage import Passage
 
+Reasoning = Literal["none", "low", "medium", "high"]
+
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
@@ -28,13 +30,23 @@ class ToolRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """An image or a file that goes to the model as it is. media_type decides which of both it is."""
+
+    media_type: str
+    data: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """tool_requests only with role assistant; tool_request_id only with role tool."""
+    """tool_requests only with role assistant; tool_request_id only with role tool; attachments only with role user."""
 
     role: Literal["user", "assistant", "tool"]
     text: str
     tool_requests: tuple[ToolRequest, ...] = ()
     tool_request_id: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,9 @@ class ModelRequest:
 
     prefix is text of this very reply that readers have already seen before a failure: the provider
     must go on after it and never say it again. passages and question are for the extractive model;
-    the others find the passages in `instructions`.
+    the others find the passages in `instructions`. output_schema: the reply is one JSON object that fits this
+    JSON Schema. reasoning: how long the model may think, where it can; None leaves it to the provider. cache:
+    the provider may keep the instructions and tools for the next call, where that has to be asked for.
     """
 
     model: str
@@ -58,6 +72,9 @@ class ModelRequest:
     language: str = "en"
     script: Script | None = None
     attempt: int = 1
+    output_schema: dict[str, Any] | None = None
+    reasoning: Reasoning | None = None
+    cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)

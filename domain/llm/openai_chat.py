@@ -170,11 +170,13 @@ class _Reader:
 
 def _classify(error: Exception) -> DomainError | None:
     if isinstance(error, openai.APIStatusError):
-        return from_status("OpenAI", error.status_code, error.message, error.response.headers)
+        return from_status(
+            "OpenAI", error.status_code, error.message, error.response.headers, types=(error.code, error.type)
+        )
     if isinstance(error, openai.APIConnectionError):
         return ProviderUnavailable(f"OpenAI could not be reached ({type(error.__cause__ or error).__name__}).")
     if isinstance(error, openai.APIResponseValidationError):
         return ProviderGarbage("OpenAI answered what is not its own format.")
     if isinstance(error, openai.APIError):
-        return from_event("OpenAI", error.type or error.code, error.message)
+        return from_event("OpenAI", (error.code, error.type), error.message)
     return None

@@ -100,7 +100,7 @@ def _meaning(provider: str, error: Exception, classify: Callable[[Exception], Do
     if known is not None:
         return known
     if isinstance(error, TimeoutError):
-        return ProviderUnavailable(f"{provider} has been silent for too long.")
+        return ProviderUnavailable(f"{provider} has been silent for too long.", kind="timeout")
     if isinstance(error, (httpx2.HTTPError, OSError)):
         return ProviderUnavailable(f"The connection to {provider} broke ({type(error).__name__}).")
     if isinstance(error, ValueError):
