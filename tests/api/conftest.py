@@ -5,6 +5,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from temporalio.client import Client
 
 from runtime.embedded.postgres import EmbeddedPostgres
@@ -25,6 +26,7 @@ def api_settings(
         temporal_address=temporal.address,
         data_dir=data_folder(tmp_path_factory.mktemp("api")),
         allow_private_tool_targets=True,
+        source_databases={"*/shop": SecretStr(postgres.url.rpartition("/")[0] + "/api_shop")},
     )
 
 
