@@ -99,7 +99,7 @@ def _units(text: str, span: Span) -> Iterator[tuple[int, int]]:
         return
     start = span.start
     for end in sentence_ends(text, span.start, span.end):
-        while weight(text[start:end]) > MOST:
+        while end - start > MOST or weight(text[start:end]) > MOST:  # a megabyte without a sentence is weighed last
             cut = _cut(text, start, end)
             yield start, cut
             start = cut

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from domain.knowledge.package import attribute, child, children
+from domain.knowledge.package import attribute, child, children, integer
 
 _DEEPEST = 8
 """Levels of a list in the format are 0 to 8."""
@@ -190,4 +190,4 @@ def _value(element: Element | None, name: str) -> str | None:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() else None
+    return number if (number := integer(text, -1)) >= 0 else None

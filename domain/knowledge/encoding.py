@@ -55,7 +55,7 @@ def decode_as(data: bytes, name: str, otherwise: Callable[[bytes], str]) -> str:
     """By a declared encoding, or otherwise where it never existed."""
     try:
         return data.decode(name, errors="replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # "punycode" and "idna" replace nothing
         return otherwise(data)
 
 

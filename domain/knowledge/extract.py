@@ -9,12 +9,15 @@ from typing import Literal
 Kind = Literal["heading", "prose", "code"]
 
 _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
-_LEADERS = re.compile(r"[ \t]*(?:\.[ \t]?){6,}")
+_LEADERS = re.compile(r"(?<![ \t])[ \t]*(?:\.[ \t]?){6,}")
 """Dots that lead to a page number in a table of contents: hundreds of tokens that say nothing."""
 
 _INVISIBLE = dict.fromkeys([*range(9), *range(0xB, 0x20), 0x7F, 0xAD, 0x200B, 0x2060, 0xFEFF])
 _SPACES = dict.fromkeys([0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " ")
-_CLEAN = {**_INVISIBLE, **_SPACES, **_LIGATURES, 0x2028: "\n", 0x2029: "\n"}
+_HALVES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+"""Of characters: no database takes one without the other."""
+
+_CLEAN = {**_INVISIBLE, **_SPACES, **_LIGATURES, **_HALVES, 0x2028: "\n", 0x2029: "\n"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Gather the rows of an HTML table while its tags go by. Not for finding the table: `parse_html` does."""
 
+from domain.knowledge.sheet import CellCount
+
 _MOST_SPAN = 1_000
 """Columns or rows, as browsers have it."""
 
@@ -7,7 +9,8 @@ _MOST_SPAN = 1_000
 class Grid:
     """Rows of a table in hand; the text of a merged cell stands in each of its places."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: CellCount) -> None:
+        self._count = count
         self.rows: list[list[str]] = []
         self._open: tuple[int, int] | None = None
         self._covered: dict[int, tuple[int, str]] = {}  # by column: rows that a cell still reaches into, its text
@@ -23,10 +26,11 @@ class Grid:
             self.rows.append([])
 
     def end_cell(self, text: str) -> str:
-        """What belongs to no cell is given back."""
+        """What belongs to no cell is given back. Raises DocumentUnreadable for more cells than are read."""
         if self._open is None or not self.rows:
             return " ".join(text.split())
         columns, rows = self._open
+        self._count.add(columns)
         self._open = None
         self._fill()
         for _ in range(columns):
@@ -41,10 +45,11 @@ class Grid:
             rows, text = reached
             if rows > 1:
                 self._covered[len(self.rows[-1])] = (rows - 1, text)
+            self._count.add()
             self.rows[-1].append(text)
 
 
 def span(given: dict[str, str | None], name: str) -> int:
     """How far a cell reaches; 1 where it does not say."""
     number = given.get(name) or "1"
-    return min(_MOST_SPAN, max(1, int(number))) if number.isdecimal() else 1
+    return min(_MOST_SPAN, max(1, int(number))) if number.isdecimal() and len(number) < 10 else 1

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
 from domain.knowledge.extract import Block
-from domain.knowledge.package import Package, child, children, local
+from domain.knowledge.package import Package, child, children, integer, local
 from domain.knowledge.table import plain_number, table
 
 
@@ -42,7 +42,7 @@ def _points(series: Element, *names: str) -> dict[int, str]:
         if source is None:
             continue
         points = [each for each in source.iter() if local(each) == "pt"]
-        return {int(pt.get("idx") or 0): _value(pt) for pt in points}
+        return {integer(pt.get("idx"), 0): _value(pt) for pt in points}
     return {}
 
 

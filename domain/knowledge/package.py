@@ -2,12 +2,14 @@
 
 import io
 import posixpath
+import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 from urllib.parse import unquote
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from xml.etree.ElementTree import Element, ParseError, fromstring, iterparse
 
 from domain.errors import DocumentUnreadable
 
@@ -23,6 +25,7 @@ _RATIO_FROM = 4_000_000
 _MOST_PARTS = 50_000
 
 _CHUNK = 1 << 20
+_INTEGER = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Package:
         try:
             with self._zip.open(info) as part:
                 return self._within_limits(part, info)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
             raise _corrupt() from error
 
     def xml(self, name: str) -> Element | None:
@@ -109,14 +112,24 @@ def resolve(folder: str, target: str) -> str:
 
 def xml_tree(data: bytes) -> Element:
     """A tree without entities of its own. Nothing outside is fetched. Raises DocumentUnreadable."""
-    refuse_entities(data)
+    _refuse_entities(data)
     try:
         return fromstring(data)  # noqa: S314 (entities are refused above, and expat fetches nothing by itself)
     except (ParseError, ValueError, LookupError) as error:
         raise _corrupt() from error
 
 
-def refuse_entities(data: bytes) -> None:
+def complete(data: bytes) -> Iterator[Element]:
+    """Each element when it is complete, for what is too large for a tree. Raises DocumentUnreadable."""
+    _refuse_entities(data)
+    try:
+        for _, element in iterparse(io.BytesIO(data)) if data else ():  # noqa: S314 (entities are refused)
+            yield element
+    except (ParseError, ValueError, LookupError) as error:
+        raise _corrupt() from error
+
+
+def _refuse_entities(data: bytes) -> None:
     """Raises DocumentUnreadable for XML that defines entities: no office program writes any, bombs do."""
     wide = b"\x00" in data[:4]
     if b"<!ENTITY" in (data.replace(b"\x00", b"") if wide else data):
@@ -134,6 +147,11 @@ def attribute(element: Element, name: str) -> str | None:
         if key == name or key.endswith("}" + name):
             return value
     return None
+
+
+def integer(text: str | None, otherwise: int) -> int:
+    """A number as attributes write it; otherwise where there is none, or more than nine digits."""
+    return int(text) if text is not None and _INTEGER.fullmatch(text) else otherwise
 
 
 def child(element: Element | None, *path: str) -> Element | None:

@@ -22,6 +22,9 @@ from domain.knowledge.parse_text import read_json, read_plain, read_separated
 from domain.knowledge.parse_xls import read_xls
 from domain.knowledge.parse_xlsx import read_xlsx
 
+_MOST_TEXT = 20_000_000
+"""Characters, some 7,000 pages: passages and all, they are 100 MB on their way to a worker that reads others, too."""
+
 
 def parse(data: bytes, filename: str, claimed: str | None = None) -> Extract:
     """Raises DocumentUnreadable: empty, encrypted, corrupt, without text, or of an unknown kind."""
@@ -34,6 +37,10 @@ def parse(data: bytes, filename: str, claimed: str | None = None) -> Extract:
         pages=content.pages,
         scans=content.scans,
     )
+    if len(extract.text) > _MOST_TEXT:
+        raise DocumentUnreadable(
+            f"the file holds more than {_MOST_TEXT // 1_000_000} million characters; upload parts of it"
+        )
     if not extract.text and not extract.scans:
         raise DocumentUnreadable("the file holds no text")
     return extract

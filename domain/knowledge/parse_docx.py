@@ -12,7 +12,7 @@ from domain.knowledge.docx_style import Styles
 from domain.knowledge.extract import Block, Content
 from domain.knowledge.ooxml_chart import charts
 from domain.knowledge.ooxml_math import formula
-from domain.knowledge.package import Package, Relation, attribute, child, children, local
+from domain.knowledge.package import Package, Relation, attribute, child, children, integer, local
 from domain.knowledge.table import table
 
 _LEFT_OUT = {"Fallback", "del", "moveFrom", "instrText", "delText", "pPr", "rPr", "sectPr", "commentReference"}
@@ -147,4 +147,4 @@ def _unwrapped(parent: Element) -> Iterator[Element]:
 def _span(properties: Element | None, name: str, otherwise: int) -> int:
     found = next(iter(children(properties, name)), None)
     number = attribute(found, "val") if found is not None else None
-    return min(_MOST_SPAN, int(number)) if number is not None and number.isdigit() else otherwise
+    return min(_MOST_SPAN, max(0, integer(number, otherwise)))

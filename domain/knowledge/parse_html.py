@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 from domain.knowledge.extract import Block, Content
 from domain.knowledge.html_table import Grid, span
+from domain.knowledge.sheet import CellCount
 from domain.knowledge.table import table
 
 _SKIPPED = {"script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "select", "button", "canvas"}
@@ -44,6 +45,12 @@ _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "me
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _DEFINITIONS = {"dt", "dd"}
 _MARKERS = ("- ", *(f"{digit}" for digit in range(10)))
+
+_DEEPEST = 20
+"""Lists inside lists that are indented each more than the last: page builders nest ten; thousands are an attack."""
+
+_MOST_SKIPPED = 1_000
+"""Elements inside one that is left out which must end before it: each end tag looks through them."""
 
 _EMPTY_ITEM = re.compile(r"(\n *(?:-|\d+\.) )\s*\n")  # a paragraph inside an item starts on the item's line
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
@@ -85,6 +92,7 @@ class _Reader(HTMLParser):
         self._in_title = False
         self._in_pre = False
         self._heading = 0
+        self._cells = CellCount()
         self._lists: list[int | None] = []  # the number of the last item, None where items have bullets
         self._tables: list[Grid | None] = []  # those that are open, None for one that only places things
 
@@ -96,7 +104,8 @@ class _Reader(HTMLParser):
         given = dict(attrs)
         hidden = tag in _SKIPPED or (tag in _CLOSED and "hidden" in given)
         if tag not in _VOID and (hidden or self._skipping):
-            self._skipping.append(tag)
+            if len(self._skipping) < _MOST_SKIPPED:
+                self._skipping.append(tag)
         elif self._skipping:
             return
         elif tag == "title":
@@ -126,7 +135,7 @@ class _Reader(HTMLParser):
             self._end_paragraph()
             self._lists.append(_start(given) - 1 if tag == "ol" else None)
         elif tag in _DEFINITIONS and self._grid is None and not self._heading:
-            self._text.append("\n" + "  " * (len(self._lists) - 1) + ("- " if tag == "dd" else ""))
+            self._text.append("\n" + "  " * (min(_DEEPEST, len(self._lists)) - 1) + ("- " if tag == "dd" else ""))
         elif tag in _ENDS_PARAGRAPH or tag in _HEADINGS:
             self._end_paragraph()
 
@@ -146,7 +155,7 @@ class _Reader(HTMLParser):
             self.flush()
             self._in_pre = False
         elif tag in _LISTS:
-            self._lists = self._lists[:-1]
+            del self._lists[-1:]
             self._end_paragraph()
         elif tag in _ENDS_PARAGRAPH or tag in _HEADINGS:
             self._end_paragraph()
@@ -189,7 +198,7 @@ class _Reader(HTMLParser):
         if number is not None:
             self._lists[-1] = number + 1
             marker = f"{number + 1}."
-        indent = "  " * (len(self._lists) - 1)
+        indent = "  " * (min(_DEEPEST, len(self._lists)) - 1)
         self._text.append(f" {marker} " if self._grid is not None else f"\n{indent}{marker} ")
 
     def _start_table(self, given: dict[str, str | None]) -> None:
@@ -198,7 +207,7 @@ class _Reader(HTMLParser):
         else:
             # A table around a table places it on the page, as those of mails do: what is in it stands by itself.
             self._cut_table()
-        self._tables.append(None if given.get("role") == "presentation" else Grid())
+        self._tables.append(None if given.get("role") == "presentation" else Grid(self._cells))
 
     def _start_cell(self, grid: Grid, tag: str, given: dict[str, str | None]) -> None:
         grid.end_cell("".join(self._text))

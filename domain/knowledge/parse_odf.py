@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element
 
 from domain.errors import DocumentUnreadable
 from domain.knowledge.extract import Block, Content
-from domain.knowledge.package import Package, attribute, child, children, local
+from domain.knowledge.package import Package, attribute, child, children, integer, local
 from domain.knowledge.sheet import CellCount
 from domain.knowledge.table import sparse_tables, table
 
@@ -49,7 +49,7 @@ class _Reader:
         for part in (tree, styles):
             for style in (each for each in (part.iter() if part is not None else ()) if local(each) == "list-style"):
                 levels = {
-                    int(attribute(level, "level") or 1) - 1
+                    integer(attribute(level, "level"), 1) - 1
                     for level in children(style, "list-level-style-number")
                     if attribute(level, "num-format")
                 }
@@ -96,7 +96,7 @@ class _Reader:
         for element in parent:
             name = local(element)
             if name == "s":
-                parts.append(" " * min(100, int(attribute(element, "c") or 1)))
+                parts.append(" " * min(100, integer(attribute(element, "c"), 1)))
             elif name in {"tab", "line-break"}:
                 parts.append("\t" if name == "tab" else "\n")
             elif name not in _LEFT_OUT and name not in {"note", "frame"}:
@@ -166,10 +166,8 @@ class _Reader:
 
 
 def _level(heading: Element) -> int:
-    level = attribute(heading, "outline-level") or "1"
-    return min(6, max(1, int(level))) if level.isdigit() else 1
+    return min(6, max(1, integer(attribute(heading, "outline-level"), 1)))
 
 
 def _repeated(element: Element, name: str) -> int:
-    times = attribute(element, name) or "1"
-    return int(times) if times.isdigit() else 1
+    return max(0, integer(attribute(element, name), 1))

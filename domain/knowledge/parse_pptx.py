@@ -6,12 +6,15 @@ from xml.etree.ElementTree import Element
 from domain.errors import DocumentUnreadable
 from domain.knowledge.extract import Block, Content
 from domain.knowledge.ooxml_chart import charts
-from domain.knowledge.package import Package, Relation, attribute, child, children, local
+from domain.knowledge.package import Package, Relation, attribute, child, children, integer, local
 from domain.knowledge.table import table
 
 _NOT_CONTENT = {"dt", "ftr", "sldNum", "hdr"}
 _MOST_SPAN = 75
 """Columns of a table in PowerPoint, by PowerPoint itself."""
+
+_DEEPEST = 8
+"""Level of a list, from 0, by PowerPoint itself."""
 
 
 def read_pptx(package: Package) -> Content:
@@ -99,7 +102,7 @@ def _texts(body: Element, *, listed: bool, page: int) -> Iterator[Block]:
     counts: dict[int, int] = {}
     for paragraph in paragraphs:
         properties = child(paragraph, "pPr")
-        level = int(properties.get("lvl") or 0) if properties is not None else 0
+        level = min(_DEEPEST, max(0, integer(properties.get("lvl"), 0))) if properties is not None else 0
         marker = _marker(properties, level, counts, listed=listed and len(paragraphs) > 1)
         if lines and bool(marker) != items:
             yield Block("prose", "\n".join(lines), page=page)
@@ -116,7 +119,7 @@ def _marker(properties: Element | None, level: int, counts: dict[int, int], *, l
     if numbered is None:
         counts.pop(level, None)
         return "-" if listed or child(properties, "buChar") is not None else ""
-    start = int(numbered.get("startAt") or 1)
+    start = integer(numbered.get("startAt"), 1)
     counts[level] = counts[level] + 1 if level in counts else start
     return f"{counts[level]}."
 

@@ -4,6 +4,7 @@ Started by `reading.py` only. A line of JSON and the file come in; one JSON docu
 """
 
 import json
+import logging
 import os
 import resource
 import sys
@@ -15,16 +16,17 @@ OUT_OF_MEMORY = 77
 
 
 def main() -> int:
+    logging.disable()  # a broken file makes libraries complain without end, and the worker would keep it all
     # Libraries print; only the answer may go where the answer goes.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     order = json.loads(sys.stdin.buffer.readline())
     _limit(order["memory_bytes"], order["cpu_seconds"])
     try:
-        answer = _answer(order, sys.stdin.buffer.read())
+        answer = json.dumps(_answer(order, sys.stdin.buffer.read()), ensure_ascii=False).encode("utf-8", "replace")
     except MemoryError:
         return OUT_OF_MEMORY
-    answers.write(json.dumps(answer).encode("utf-8", "replace"))
+    answers.write(answer)
     answers.close()
     return 0
 

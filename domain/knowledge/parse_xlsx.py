@@ -1,15 +1,14 @@
 """Read an Excel workbook: a sheet is a page with its name as heading, its cells are tables as they are shown."""
 
-import io
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from xml.etree.ElementTree import Element, iterparse
+from xml.etree.ElementTree import Element
 
 from domain.errors import DocumentUnreadable
 from domain.knowledge.extract import Block, Content
 from domain.knowledge.ooxml_chart import charts
-from domain.knowledge.package import Package, attribute, child, children, local, refuse_entities
+from domain.knowledge.package import Package, attribute, child, children, complete, integer, local
 from domain.knowledge.sheet import CellCount, Grid, format_kind, repeat, shown_number
 from domain.knowledge.table import sparse_tables
 
@@ -75,7 +74,7 @@ class _Workbook:
         for element in _elements(self._package.read(part)):
             name = local(element)
             if name == "row":
-                row, column = int(element.get("r") or row + 1), 0
+                row, column = integer(element.get("r"), row + 1), 0
                 for cell in children(element, "c"):
                     place = _REFERENCE.fullmatch(cell.get("r") or "")
                     column = _column(place[1]) if place else column + 1
@@ -100,12 +99,12 @@ class _Workbook:
         value = child(cell, "v")
         raw = (value.text or "") if value is not None else ""
         if kind == "s":
-            return self._strings[int(raw)] if raw.isdigit() and int(raw) < len(self._strings) else ""
+            return self._strings[index] if 0 <= (index := integer(raw, -1)) < len(self._strings) else ""
         if kind == "b":
             return {"1": "TRUE", "0": "FALSE"}.get(raw, raw)
         if kind in {"str", "e", "d"} or not raw:
             return raw
-        return self._number(raw, self._formats.get(int(cell.get("s") or 0), ""))
+        return self._number(raw, self._formats.get(integer(cell.get("s"), 0), ""))
 
     def _number(self, raw: str, style: str) -> str:
         try:
@@ -119,10 +118,10 @@ class _Workbook:
         parts = {local(each): each for each in self._of_kind("styles")}
         own = {}
         for each in children(parts.get("numFmts"), "numFmt"):
-            own[int(each.get("numFmtId") or 0)] = format_kind(each.get("formatCode") or "")
+            own[integer(each.get("numFmtId"), 0)] = format_kind(each.get("formatCode") or "")
         found = {}
         for index, style in enumerate(children(parts.get("cellXfs"), "xf")):
-            number = int(style.get("numFmtId") or 0)
+            number = integer(style.get("numFmtId"), 0)
             built_in = "date" if number in _DATE_FORMATS else "percent" if number in _PERCENT_FORMATS else ""
             found[index] = own.get(number, built_in)
         return found
@@ -130,11 +129,7 @@ class _Workbook:
 
 def _elements(data: bytes) -> Iterator[Element]:
     """Rows and merged areas of a sheet, each when it is complete."""
-    refuse_entities(data)
-    events = iterparse(io.BytesIO(data)) if data else ()  # noqa: S314 (entities are refused above)
-    for _, element in events:
-        if local(element) in {"row", "mergeCell"}:
-            yield element
+    return (element for element in complete(data) if local(element) in {"row", "mergeCell"})
 
 
 def _column(letters: str) -> int:
