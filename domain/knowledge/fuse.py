@@ -11,7 +11,7 @@ JUDGED = 3
 """Hits of the word search that say how much words can tell about this question."""
 
 _COVERAGE, _AGREEMENT = 0.5, 0.25
-"""Fitted on half of the questions of eleven judged sets (`bench/retrieval.py`); each alone loses on some of them."""
+"""Fitted on half of the questions of 27 judged sets (`bench/retrieval.py`); each alone loses on some of them."""
 
 
 @dataclass(slots=True)
