@@ -33,11 +33,12 @@ docs: .venv/ready      ## everything a person can set, call or watch is written 
 	$(BIN)/pytest -q tests/test_docs.py
 
 # Built again whenever a lock changes. uv comes pinned by hash; where it cannot run, pip does the same, slower.
+# The lock is complete; --no-deps because pip, unlike uv, believes what pyproject.toml corrects of a package's needs.
 .venv/ready: requirements-dev.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Everturn needs Python 3.11 or newer and $(PYTHON) is " + sys.version.split()[0] + ". Name another: make $(or $(firstword $(MAKECMDGOALS)),up) PYTHON=python3.12")'
 	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
 	@echo "Installing packages (once for each change of the locks)"
 	@{ $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock && $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock; } \
-		|| $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+		|| $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@
