@@ -29,8 +29,13 @@ class Accuracy:
 
 
 def accuracy(found: str, truth: str) -> Accuracy:
-    """Both are stripped of Markdown's marks, and spaces, quotes and dashes are made alike."""
+    """Both are stripped of Markdown's marks, and spaces, quotes and dashes are made alike.
+
+    Case does not count where the truth was written in capitals alone, as that of receipts is.
+    """
     a, b = plain(found), plain(truth)
+    if b.isupper():
+        a = a.upper()
     ours, theirs = _WORD.findall(a), _WORD.findall(b)
     together = max(1, len(ours) + len(theirs))
     common = sum((Counter(ours) & Counter(theirs)).values())
