@@ -18,7 +18,10 @@ async def _migrate(settings: Settings) -> None:
 
     if settings.database_url is None:
         raise Refused("set DATABASE_URL to the database to migrate (`everturn up` migrates its own)")
-    await upgrade(settings.database_url)
+    try:
+        await upgrade(settings.database_url)
+    except OSError as error:
+        raise Refused(f"Postgres at DATABASE_URL does not answer: {error}") from error
     typer.echo("The schema is up to date.")
     if settings.temporal_address is None:
         return

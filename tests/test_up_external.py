@@ -52,14 +52,9 @@ async def test_up_answers_over_a_postgres_and_a_temporal_that_were_there_before(
     assert [run async for run in runs]
 
 
-async def test_up_says_which_server_is_not_there(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    folder = data_folder(tmp_path / "data")
-    nowhere = "127.0.0.1:9"
-    for given, named in (
-        ({"DATABASE_URL": f"postgresql://a:b@{nowhere}/c", "TEMPORAL_ADDRESS": nowhere}, "9"),
-        ({"DATABASE_URL": postgres.url, "TEMPORAL_ADDRESS": nowhere}, nowhere),
-    ):
-        told = await asyncio.to_thread(everturn, folder, "up", "--once", **given)
-        assert told.returncode == 1
-        assert "Traceback" not in told.stdout + told.stderr
-        assert named in told.stderr
+async def test_up_says_that_a_database_is_not_there(tmp_path: Path) -> None:
+    given = {"DATABASE_URL": "postgresql://a:b@127.0.0.1:9/c", "TEMPORAL_ADDRESS": "127.0.0.1:9"}
+    told = await asyncio.to_thread(everturn, data_folder(tmp_path / "data"), "up", "--once", **given)
+    assert told.returncode == 1
+    assert "Postgres at DATABASE_URL does not answer" in told.stderr
+    assert "Traceback" not in told.stdout + told.stderr
