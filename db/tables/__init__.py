@@ -5,6 +5,7 @@ from db.tables.auth import ApiKey, IdempotencyKey, Org
 from db.tables.conversations import Conversation, Event, EventStream, Message, Turn, TurnPassage
 from db.tables.knowledge import Collection, Document, DocumentPage, DocumentVersion, Embedding
 from db.tables.ledgers import ModelCall, ToolCall
+from db.tables.models import ModelPolicyRow
 from db.tables.questions import GapSighting, KnowledgeGap, MessageFeedback, RetrievalTest
 from db.tables.sources import Source, SourceItem
 
@@ -26,6 +27,7 @@ ALL = (
     Message,
     MessageFeedback,
     ModelCall,
+    ModelPolicyRow,
     Org,
     Source,
     SourceItem,
