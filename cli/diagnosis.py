@@ -16,6 +16,7 @@ from runtime.embedded import postgres, stack, temporal
 from runtime.embedded.ports import holder, is_free
 from runtime.embedded.process import leave_root
 from runtime.embedded.state import StackState, StateFile
+from runtime.provider_configs import provider_configs
 from runtime.settings import Settings
 
 _DISK_BYTES = 2_000_000_000
@@ -134,8 +135,7 @@ def _model_files(data_dir: Path) -> Check:
 
 
 def _keys(settings: Settings) -> Check:
-    names = {"anthropic": settings.anthropic_api_key, "openai": settings.openai_api_key}
-    present = [name for name, key in names.items() if key is not None]
+    present = list(provider_configs(settings))
     if not present:
         return Check(
             "model keys", "note", "none: agents answer with sentences of their documents",

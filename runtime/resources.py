@@ -14,7 +14,9 @@ from domain.knowledge.search import Knowledge
 from domain.knowledge.storage import Storage
 from domain.knowledge.storages import open_storage
 from domain.llm.providers import Providers, configured_providers
+from domain.llm.wire import Patience
 from runtime.metrics import Metrics
+from runtime.provider_configs import provider_configs
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry
 
@@ -48,14 +50,13 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
     remote, reranker = _remote_embedder(settings), _remote_reranker(settings)
     providers = configured_providers(
         embedder,
-        openai_api_key=_secret(settings.openai_api_key),
-        openai_base_url=settings.openai_base_url,
-        openai_model=settings.openai_model,
-        anthropic_api_key=_secret(settings.anthropic_api_key),
-        anthropic_base_url=settings.anthropic_base_url,
-        anthropic_model=settings.anthropic_model,
-        first_token_seconds=settings.provider_first_token_seconds,
-        idle_seconds=settings.provider_idle_seconds,
+        provider_configs(settings),
+        default=settings.default_provider,
+        patience=Patience(
+            first_token_seconds=settings.provider_first_token_seconds,
+            idle_seconds=settings.provider_idle_seconds,
+            reply_seconds=settings.provider_reply_seconds,
+        ),
     )
     try:
         yield Resources(

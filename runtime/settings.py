@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.llm.provider_config import ProviderConfig, ProviderName
+
 
 class Settings(BaseSettings):
     """Names are environment variables, upper case; those of the house begin with EVERTURN_."""
@@ -84,6 +86,23 @@ class Settings(BaseSettings):
     ] = None
     anthropic_model: str = "claude-sonnet-4-5"
 
+    gemini_api_key: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("GEMINI_API_KEY", "gemini_api_key"))
+    ] = None
+    deepseek_api_key: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("DEEPSEEK_API_KEY", "deepseek_api_key"))
+    ] = None
+    perplexity_api_key: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("PERPLEXITY_API_KEY", "perplexity_api_key"))
+    ] = None
+
+    providers: dict[ProviderName, ProviderConfig] = Field(default_factory=dict)
+    """Model providers by names of your own, as JSON: `{"near": {"kind": "openai_compatible", "base_url": …}}`."""
+
+    default_provider: ProviderName | None = None
+    """Name of the provider for agents that name none. Unset: the first whose key is present, then the first of
+    EVERTURN_PROVIDERS, then sentences of the documents."""
+
     embedding_base_url: str | None = None
     """Any server with OpenAI's `/embeddings`, version included. Unset: the model that comes with Everturn."""
     embedding_api_key: SecretStr | None = None
@@ -103,6 +122,9 @@ class Settings(BaseSettings):
 
     provider_idle_seconds: Annotated[float, Field(gt=0)] = 30
     """A stream that stalls for this long has broken."""
+
+    provider_reply_seconds: Annotated[float, Field(gt=0, lt=600)] = 540
+    """A reply that is not whole after this long has failed; below ten minutes, when the step that waits ends."""
 
     url: str | None = None
     """Where the command line finds the API. Unset: the stack running over the data folder."""

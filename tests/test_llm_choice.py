@@ -1,9 +1,12 @@
 """Which provider an agent gets, what it is told, what it costs, and that the scripted one keeps to its script."""
 
 import asyncio
+import json
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import ValidationError
 
 from contracts.turn import ToolResult, Usage
 from domain.agents.config import AgentConfig, HttpTool, ModelSettings, Script, ScriptedToolCall
@@ -15,7 +18,11 @@ from domain.llm.prices import cost_micros
 from domain.llm.prompt import Exchange, build_request
 from domain.llm.providers import configured_providers
 from domain.llm.scripted import ScriptedProvider
+from runtime.provider_configs import provider_configs
+from runtime.settings import Settings
 from tests.test_answers_and_intents import MODELS
+
+NEAR = {"kind": "openai_compatible", "base_url": "http://127.0.0.1:1/v1", "model": "qwen"}
 
 
 @pytest.mark.parametrize(
@@ -25,24 +32,69 @@ from tests.test_answers_and_intents import MODELS
         ({"openai_api_key": "k"}, {}, ("openai", "gpt-4o-mini")),
         ({"openai_base_url": "http://127.0.0.1:1/v1", "openai_model": "qwen"}, {}, ("openai", "qwen")),
         ({"openai_api_key": "k", "anthropic_api_key": "k"}, {}, ("anthropic", "claude-sonnet-4-5")),
+        ({"openai_api_key": "", "anthropic_api_key": ""}, {}, ("extractive", "extractive")),
         ({"anthropic_api_key": "k"}, {"provider": "extractive"}, ("extractive", "extractive")),
         ({"anthropic_api_key": "k"}, {"name": "claude-opus-4-5"}, ("anthropic", "claude-opus-4-5")),
         ({}, {"provider": "scripted"}, ("scripted", "scripted")),
+        ({"providers": {"near": NEAR}}, {}, ("near", "qwen")),
+        ({"providers": {"near": NEAR}, "openai_api_key": "k"}, {}, ("openai", "gpt-4o-mini")),
+        ({"providers": {"near": NEAR}, "openai_api_key": "k"}, {"provider": "near"}, ("near", "qwen")),
+        ({"providers": {"near": NEAR}, "openai_api_key": "k", "default_provider": "near"}, {}, ("near", "qwen")),
+        ({"providers": {"openai": NEAR}, "openai_api_key": "k"}, {}, ("openai", "qwen")),
+        ({"providers": {"twin": {"kind": "scripted"}}}, {"provider": "twin"}, ("twin", "scripted")),
+        ({"providers": {"twin": {"kind": "scripted"}}}, {}, ("extractive", "extractive")),
     ],
 )
-async def test_the_agents_settings_choose_else_the_key_that_is_present(
-    keys: dict[str, str], settings: dict[str, str], chosen: tuple[str, str]
+async def test_the_agents_settings_choose_else_the_default_of_the_process(
+    keys: dict[str, Any], settings: dict[str, str], chosen: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    providers = configured_providers(E5Embedder(MODELS), **keys)  # type: ignore[arg-type]
+    for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "DEEPSEEK_API_KEY", "PERPLEXITY_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(key, raising=False)
+    read = Settings.model_validate(keys)
+    providers = configured_providers(E5Embedder(MODELS), provider_configs(read), default=read.default_provider)
     provider, model = providers.choose(ModelSettings.model_validate(settings))
     await providers.close()
     await providers.close()
     assert (provider.name, model) == chosen
+    assert providers.get(chosen[0]) is provider
+    assert chosen[0] in providers
 
 
-def test_a_provider_without_a_key_is_refused_by_name() -> None:
-    with pytest.raises(ProviderRejected, match="openai"):
-        configured_providers(E5Embedder(MODELS)).choose(ModelSettings(provider="openai"))
+def test_providers_are_read_from_the_environment_and_their_keys_stay_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {**NEAR, "api_key": "sk-very-secret", "region": "eu", "max_concurrent": 4, "idle_seconds": 3}
+    monkeypatch.setenv("EVERTURN_PROVIDERS", json.dumps({"near": entry}))
+    read = Settings()
+    assert "sk-very-secret" not in repr(read)
+    config = configured_providers(E5Embedder(MODELS), provider_configs(read)).config("near")
+    assert (config.key, config.region, config.max_concurrent, config.idle_seconds) == ("sk-very-secret", "eu", 4, 3)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kind": "openai_compatible", "model": "qwen"},
+        {"kind": "openai_compatible", "base_url": "http://127.0.0.1:1"},
+        {"kind": "anthropic"},
+        {"kind": "anthropic", "api_key": ""},
+        {"kind": "unheard_of", "api_key": "k"},
+        {"kind": "openai", "api_key": "k", "base_ulr": "http://127.0.0.1:1"},
+        {"kind": "openai", "api_key": "k", "base_url": "127.0.0.1"},
+    ],
+)
+def test_a_provider_that_could_not_work_is_refused_at_the_start(entry: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="near"):
+        Settings.model_validate({"providers": {"near": entry}})
+
+
+def test_a_default_that_nobody_configured_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="EVERTURN_DEFAULT_PROVIDER"):
+        configured_providers(E5Embedder(MODELS), {}, default="near")
+
+
+def test_a_provider_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(ProviderRejected, match="openai") as refusal:
+        configured_providers(E5Embedder(MODELS), {}).choose(ModelSettings(provider="openai"))
+    assert refusal.value.kind == "auth"
 
 
 def test_prices_are_known_offline_and_cached_tokens_are_cheaper() -> None:

@@ -13,6 +13,7 @@ from domain.errors import DomainError, ProviderGarbage, ProviderRejected, Provid
 from domain.llm.anthropic_messages import AnthropicProvider
 from domain.llm.model import ChatMessage, Finished, ModelRequest, Provider, TextPiece, ToolRequest, ToolSpec
 from domain.llm.openai_chat import OpenAIProvider
+from domain.llm.wire import Patience
 from tests.wire_server import Answer, WireServer, never, reset, serving, streamed, whole
 
 REQUEST = ModelRequest(
@@ -83,9 +84,7 @@ class Dialect:
     ) -> AsyncIterator[tuple[Provider, WireServer]]:
         async with serving(*answers) as server:
             base = server.url + ("/v1" if self.name == "openai" else "")
-            provider = self._make(
-                api_key="k", base_url=base, default_model="m", first_token_seconds=first, idle_seconds=idle
-            )
+            provider = self._make(api_key="k", base_url=base, default_model="m", patience=Patience(first, idle))
             try:
                 yield provider, server
             finally:

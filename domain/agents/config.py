@@ -35,9 +35,9 @@ class Script(ConfigPart):
 
 
 class ModelSettings(ConfigPart):
-    """provider None: the first whose key is present (anthropic, openai), else extractive."""
+    """provider: the name of one that is configured. None: the process's default (docs/settings.md)."""
 
-    provider: Literal["openai", "anthropic", "extractive", "scripted"] | None = None
+    provider: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] | None = None
     name: Annotated[str, StringConstraints(max_length=120)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=200_000)] = 1024

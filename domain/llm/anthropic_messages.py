@@ -12,7 +12,9 @@ from domain.errors import DomainError, ProviderGarbage, ProviderUnavailable
 from domain.llm.failure import from_event, from_status
 from domain.llm.model import ChatMessage, Finished, ModelRequest, Piece
 from domain.llm.resume import GO_ON
-from domain.llm.wire import EventStream, Pace, ToolFragments, count_of, field, reply
+from domain.llm.tool_calls import ToolFragments
+from domain.llm.transport import bounded
+from domain.llm.wire import PATIENCE, EventStream, Pace, Patience, count_of, field, reply
 
 _CONNECT_SECONDS = 10.0
 _FINISH: dict[str, FinishReason] = {
@@ -28,9 +30,7 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class AnthropicProvider:
-    """first_token_seconds and idle_seconds: how long it may say nothing before, and after, its first words."""
-
-    name = "anthropic"
+    """name: what this process calls it by."""
 
     def __init__(
         self,
@@ -38,17 +38,19 @@ class AnthropicProvider:
         api_key: str,
         base_url: str | None,
         default_model: str,
-        first_token_seconds: float = 60,
-        idle_seconds: float = 30,
+        name: str = "anthropic",
+        patience: Patience = PATIENCE,
     ) -> None:
+        self.name = name
         self.default_model = default_model
-        self._silence = (first_token_seconds, idle_seconds)
+        self._patience = patience
         self._client = anthropic.AsyncAnthropic(
             api_key=api_key,
             base_url=base_url,
             max_retries=0,
             # Silence is measured here, over whole events; the transport only guards the handshake.
             timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
+            http_client=bounded(anthropic.DefaultAsyncHttpxClient()),
         )
 
     def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
@@ -58,7 +60,7 @@ class AnthropicProvider:
             stream: EventStream = await self._client.messages.create(**_body(request))
             return stream
 
-        return reply("Anthropic", request, _Reader(), Pace(*self._silence), ask, _classify)
+        return reply("Anthropic", request, _Reader(), Pace(self._patience), ask, _classify)
 
     async def close(self) -> None:
         """Idempotent."""
@@ -125,6 +127,7 @@ class _Reader:
         self._finish: FinishReason | None = None
         self._input_usage: object = None
         self._output_usage: object = None
+        self.begun = False
 
     @property
     def complete(self) -> bool:
@@ -137,6 +140,7 @@ class _Reader:
         if kind == "message_start":
             self._input_usage = field(field(event, "message"), "usage")
         elif kind == "content_block_start":
+            self.begun = True
             block = field(event, "content_block")
             if field(block, "type") == "tool_use":
                 self._tools.add(_index(event), id=field(block, "id"), name=field(block, "name"))
@@ -167,7 +171,8 @@ class _Reader:
             output_tokens=count_of(self._output_usage, "output_tokens") or count_of(self._input_usage, "output_tokens"),
             cached_tokens=cached,
         )
-        return Finished("tool_calls" if self._tools else self._finish or "stop", usage, self._tools.requests())
+        tools = self._tools.requests(request.tools, cut=self._finish == "length")
+        return Finished("tool_calls" if tools else self._finish or "stop", usage, tools)
 
 
 def _index(event: object) -> int:

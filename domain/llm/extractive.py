@@ -53,10 +53,10 @@ _NOTHING_FOUND = {
 class ExtractiveProvider:
     """The default without keys. Deterministic: the same question and passages give the same text."""
 
-    name = "extractive"
     default_model = "extractive"
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, name: str = "extractive") -> None:
+        self.name = name
         self._embedder = embedder
         self._languages = LanguageDetector()
 

@@ -13,7 +13,9 @@ from domain.llm.failure import from_event, from_status
 from domain.llm.model import ChatMessage, Finished, ModelRequest, Piece
 from domain.llm.resume import GO_ON
 from domain.llm.scripted import counted
-from domain.llm.wire import EventStream, Pace, ToolFragments, count_of, field, reply
+from domain.llm.tool_calls import ToolFragments
+from domain.llm.transport import bounded
+from domain.llm.wire import PATIENCE, EventStream, Pace, Patience, count_of, field, reply
 
 _CONNECT_SECONDS = 10.0
 _FINISH: dict[str, FinishReason] = {
@@ -26,9 +28,7 @@ _FINISH: dict[str, FinishReason] = {
 
 
 class OpenAIProvider:
-    """first_token_seconds and idle_seconds: how long it may say nothing before, and after, its first words."""
-
-    name = "openai"
+    """name: what this process calls it by."""
 
     def __init__(
         self,
@@ -36,17 +36,19 @@ class OpenAIProvider:
         api_key: str,
         base_url: str | None,
         default_model: str,
-        first_token_seconds: float = 60,
-        idle_seconds: float = 30,
+        name: str = "openai",
+        patience: Patience = PATIENCE,
     ) -> None:
+        self.name = name
         self.default_model = default_model
-        self._silence = (first_token_seconds, idle_seconds)
+        self._patience = patience
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
             max_retries=0,
             # Silence is measured here, over whole events; the transport only guards the handshake.
             timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
+            http_client=bounded(openai.DefaultAsyncHttpxClient()),
         )
         # Compatible servers know only the old name of the limit; OpenAI's reasoning models only the new one.
         is_openai = (self._client.base_url.host or "").endswith("openai.com")
@@ -59,7 +61,7 @@ class OpenAIProvider:
             stream: EventStream = await self._client.chat.completions.create(**self._body(request))
             return stream
 
-        return reply("OpenAI", request, _Reader(), Pace(*self._silence), ask, _classify)
+        return reply("OpenAI", request, _Reader(), Pace(self._patience), ask, _classify)
 
     async def close(self) -> None:
         """Idempotent."""
@@ -115,6 +117,7 @@ class _Reader:
         self._refused = False
         self._usage: object = None
         self._said: list[str] = []
+        self.begun = False
 
     @property
     def complete(self) -> bool:
@@ -134,7 +137,8 @@ class _Reader:
         reason = field(choice, "finish_reason")
         if reason is not None:
             self._finish = _FINISH.get(str(reason), "stop")
-        for place, call in enumerate(field(delta, "tool_calls") or ()):
+        calls = field(delta, "tool_calls") or ()
+        for place, call in enumerate(calls):
             index, function = field(call, "index"), field(call, "function")
             self._tools.add(
                 index if isinstance(index, int) else place,
@@ -148,15 +152,17 @@ class _Reader:
         if not isinstance(text, str):
             raise ProviderGarbage("OpenAI sent content that is not text.")
         self._said.append(text)
+        self.begun = self.begun or bool(text or calls)
         return text
 
     def finished(self, request: ModelRequest) -> Finished:
         finish: FinishReason = self._finish or "stop"
-        if self._tools:
+        tools = self._tools.requests(request.tools, cut=finish == "length")
+        if tools:
             finish = "tool_calls"  # some compatible servers say "stop" here
         elif self._refused:
             finish = "refused"
-        return Finished(finish, self._counted(request), self._tools.requests())
+        return Finished(finish, self._counted(request), tools)
 
     def _counted(self, request: ModelRequest) -> Usage:
         if self._usage is None:

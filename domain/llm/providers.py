@@ -1,33 +1,52 @@
-"""The model providers of one process, and which of them an agent gets. Not for talking to any of them."""
+"""The model providers of one process by name, and which of them an agent gets. Not for talking to any of them."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from domain.agents.config import ModelSettings
 from domain.errors import ProviderRejected
 from domain.knowledge.embedder import Embedder
 from domain.llm.extractive import ExtractiveProvider
 from domain.llm.model import Provider
+from domain.llm.provider_config import ProviderConfig
 from domain.llm.scripted import ScriptedProvider
+from domain.llm.wire import PATIENCE, Patience
 
-_PREFERRED = ("anthropic", "openai", "extractive")
+_ALWAYS = {"extractive": ProviderConfig(kind="extractive"), "scripted": ProviderConfig(kind="scripted")}
+_NOT_BY_ITSELF = ("extractive", "scripted")
 
 
 class Providers:
-    """A set of providers by their name."""
+    """Providers and what they were made from, by name. `default` answers for agents that name none."""
 
-    def __init__(self, providers: Iterable[Provider]) -> None:
-        self._providers = {provider.name: provider for provider in providers}
+    def __init__(
+        self, providers: Mapping[str, Provider], configs: Mapping[str, ProviderConfig], *, default: str = "extractive"
+    ) -> None:
+        self._providers = dict(providers)
+        self._configs = dict(configs)
+        self.default = default
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._providers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._providers
+
+    def get(self, name: str) -> Provider:
+        """Raises ProviderRejected (auth) when nothing of this name is configured here."""
+        provider = self._providers.get(name)
+        if provider is None:
+            raise ProviderRejected(f"The model provider {name!r} is not configured here; set its API key.", kind="auth")
+        return provider
+
+    def config(self, name: str) -> ProviderConfig:
+        """Kind, region, limits. Raises as `get`."""
+        self.get(name)
+        return self._configs[name]
 
     def choose(self, settings: ModelSettings) -> tuple[Provider, str]:
-        """The provider and the model's name for an agent.
-
-        What the agent's settings say; else the first present of anthropic, openai, extractive.
-        Raises ProviderRejected when the agent asks for one that has no key here.
-        """
-        wanted = (settings.provider,) if settings.provider else _PREFERRED
-        provider = next((self._providers[name] for name in wanted if name in self._providers), None)
-        if provider is None:
-            raise ProviderRejected(f"The model provider {wanted[0]!r} is not configured here; set its API key.")
+        """The provider and the model's name for an agent: what its settings say, else the default. Raises as `get`."""
+        provider = self.get(settings.provider or self.default)
         return provider, settings.name or provider.default_model
 
     async def close(self) -> None:
@@ -38,44 +57,43 @@ class Providers:
 
 def configured_providers(
     embedder: Embedder,
+    configs: Mapping[str, ProviderConfig],
     *,
-    openai_api_key: str | None = None,
-    openai_base_url: str | None = None,
-    openai_model: str = "gpt-4o-mini",
-    anthropic_api_key: str | None = None,
-    anthropic_base_url: str | None = None,
-    anthropic_model: str = "claude-sonnet-4-5",
-    first_token_seconds: float = 60,
-    idle_seconds: float = 30,
+    default: str | None = None,
+    patience: Patience = PATIENCE,
 ) -> Providers:
-    """The providers that these keys allow; scripted and extractive are always there.
+    """A provider for each config; `extractive` and `scripted` are always there.
 
-    OpenAI is there too when only a base URL is given: a local server wants no key.
+    default None: the first config that is neither, else extractive. patience: that of providers that set none.
+    Raises ValueError when the default is not among them.
     """
-    providers: list[Provider] = [ScriptedProvider(), ExtractiveProvider(embedder)]
+    known = {**_ALWAYS, **configs}
+    chosen = default or next((n for n, c in configs.items() if c.kind not in _NOT_BY_ITSELF), "extractive")
+    if chosen not in known:
+        raise ValueError(f"EVERTURN_DEFAULT_PROVIDER names {chosen!r}, which is not configured")
+    made = {name: _made(name, config, embedder, patience) for name, config in known.items()}
+    return Providers(made, known, default=chosen)
+
+
+def _made(name: str, config: ProviderConfig, embedder: Embedder, patience: Patience) -> Provider:
     # The SDKs are imported only where they are used: together they cost a process 80 MB and 2 s of a core.
-    if openai_api_key or openai_base_url:
-        from domain.llm.openai_chat import OpenAIProvider  # noqa: PLC0415
+    patience = patience.replaced(config.first_token_seconds, config.idle_seconds, config.reply_seconds)
+    match config.kind:
+        case "scripted":
+            return ScriptedProvider(name)
+        case "extractive":
+            return ExtractiveProvider(embedder, name)
+        case "anthropic":
+            from domain.llm.anthropic_messages import AnthropicProvider  # noqa: PLC0415
 
-        providers.append(
-            OpenAIProvider(
-                api_key=openai_api_key or "none",
-                base_url=openai_base_url,
-                default_model=openai_model,
-                first_token_seconds=first_token_seconds,
-                idle_seconds=idle_seconds,
-            )
-        )
-    if anthropic_api_key:
-        from domain.llm.anthropic_messages import AnthropicProvider  # noqa: PLC0415
+            return AnthropicProvider(
+                name=name, api_key=config.key or "none", base_url=config.base_url,
+                default_model=config.default_model, patience=patience,
+            )  # fmt: skip
+        case _:
+            from domain.llm.openai_chat import OpenAIProvider  # noqa: PLC0415
 
-        providers.append(
-            AnthropicProvider(
-                api_key=anthropic_api_key,
-                base_url=anthropic_base_url,
-                default_model=anthropic_model,
-                first_token_seconds=first_token_seconds,
-                idle_seconds=idle_seconds,
-            )
-        )
-    return Providers(providers)
+            return OpenAIProvider(
+                name=name, api_key=config.key or "none", base_url=config.base_url,
+                default_model=config.default_model, patience=patience,
+            )  # fmt: skip

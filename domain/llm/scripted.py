@@ -60,8 +60,10 @@ class ScriptedProvider:
     a word was on its way.
     """
 
-    name = "scripted"
     default_model = "scripted"
+
+    def __init__(self, name: str = "scripted") -> None:
+        self.name = name
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
         script = request.script or Script()
