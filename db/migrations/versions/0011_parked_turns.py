@@ -1,12 +1,12 @@
 """Parked turns: a turn that no model can answer now waits, where operators can find it.
 
-Revision ID: 0010
+Revision ID: 0011
 """
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
