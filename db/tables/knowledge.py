@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from db.tables.columns import timestamp
+from db.tables.columns import jsonb, timestamp
 
 
 class Collection(SQLModel, table=True):
@@ -23,7 +23,7 @@ class Document(SQLModel, table=True):
     """state: queued | parsing | ocr | indexing | ready | failed.
 
     revision fences ingestion runs and grows with each; version counts contents and grows with each new one.
-    ocr_pages are the pages whose text is to be recognised.
+    ocr_pages are the pages whose text is to be recognised. labels_stale: the index does not say them yet.
     """
 
     __tablename__ = "documents"
@@ -46,6 +46,8 @@ class Document(SQLModel, table=True):
     ocr_pages_done: int = 0
     passages: int = 0
     passages_done: int = 0
+    labels: dict[str, str] = jsonb()
+    labels_stale: bool = False
     created_at: datetime = timestamp()
     updated_at: datetime = timestamp()
 

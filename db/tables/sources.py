@@ -12,7 +12,8 @@ from db.tables.columns import jsonb, timestamp
 class Source(SQLModel, table=True):
     """state: queued | running | ready | failed. run counts refreshes and fences older ones.
 
-    position numbers the documents handed to ingestion. robots: robots.txt of each host, as read in this run.
+    position numbers the documents handed to ingestion. labels: of the documents it makes.
+    robots: robots.txt of each host, as read in this run.
     """
 
     __tablename__ = "sources"
@@ -23,6 +24,7 @@ class Source(SQLModel, table=True):
     kind: str
     name: str
     config: dict[str, Any] = jsonb()
+    labels: dict[str, str] = jsonb()
     refresh_minutes: int | None = None
     state: str = "queued"
     run: int = 0
