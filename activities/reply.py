@@ -10,21 +10,24 @@ from temporalio import activity
 from activities.errors import domain_errors
 from activities.heartbeat import heartbeats
 from contracts.ids import fence
-from contracts.turn import QuotedVerdict, Reply, ReplyInput, ToolCall
+from contracts.turn import QuotedVerdict, Reply, ReplyInput, ToolCall, Usage
 from db.engine import Database
 from domain.agents.config import AgentConfig
 from domain.agents.version_store import AgentVersions
 from domain.conversations import turn_store
 from domain.conversations.log import EventLog
 from domain.conversations.speech import Speech
+from domain.errors import ProviderFailure, Superseded
 from domain.guard.guard import check_incoming
 from domain.guard.quotations import Quotations, guard_quotations
 from domain.guard.streaming import OutgoingStream
 from domain.knowledge.search import Knowledge
 from domain.llm.model import ChatMessage, Finished, ModelRequest, Provider, TextPiece
-from domain.llm.prices import cost_micros
 from domain.llm.prompt import Exchange, build_request
 from domain.llm.providers import Providers
+from domain.models.call import CallPlace, ModelCall, Settled
+from domain.models.ledger import Ledger
+from domain.models.prices import Price
 from runtime.metrics import Metrics
 from runtime.telemetry import Telemetry
 
@@ -42,6 +45,8 @@ class _Call:
     speech: Speech
     guarded: OutgoingStream
     quoted: list[QuotedVerdict]
+    entry: ModelCall
+    price: Price
 
 
 class ReplyStep:
@@ -52,6 +57,7 @@ class ReplyStep:
         versions: AgentVersions,
         knowledge: Knowledge,
         providers: Providers,
+        ledger: Ledger,
         telemetry: Telemetry,
         metrics: Metrics,
     ) -> None:
@@ -60,6 +66,7 @@ class ReplyStep:
         self._versions = versions
         self._knowledge = knowledge
         self._providers = providers
+        self._ledger = ledger
         self._telemetry = telemetry
         self._metrics = metrics
 
@@ -74,8 +81,28 @@ class ReplyStep:
         started = time.monotonic()
         async with heartbeats():
             call = await self._prepare(input)
+            finished, first_token, cost = await self._paid(call, started)
+        return self._account(input, call, finished, first_token, cost)
+
+    async def _paid(self, call: _Call, started: float) -> tuple[Finished, float | None, int]:
+        """Speaks, with the call on the books before and its cost after, whatever becomes of it."""
+        request, price = call.request, call.price
+        read = sum(len(message.text) for message in request.messages) + len(request.instructions)
+        most = Usage(input_tokens=read, output_tokens=request.max_output_tokens)
+        worst = price.worst_case_micros(most.input_tokens, most.output_tokens)
+        await self._ledger.reserve(call.entry, worst, worst_usage=most)
+        try:
             finished, first_token = await self._speak(call, started)
-        return self._account(input, call, finished, first_token)
+        except (ProviderFailure, Superseded) as error:
+            outcome = "superseded" if isinstance(error, Superseded) else error.kind
+            took = (time.monotonic() - started) * 1000
+            await self._ledger.settle(call.entry, Settled(outcome, Usage(), 0, took, detail=error.detail))
+            raise
+        cost = price.cost_micros(finished.usage)
+        took = (time.monotonic() - started) * 1000
+        first_ms = None if first_token is None else first_token * 1000
+        await self._ledger.settle(call.entry, Settled("answered", finished.usage, cost, took, first_ms))
+        return finished, first_token, cost
 
     async def _prepare(self, input: ReplyInput) -> _Call:
         ref, attempt = input.ref, activity.info().attempt
@@ -88,9 +115,7 @@ class ReplyStep:
             self._database,
             ref,
             right=right,
-            step=input.step,
-            provider=provider.name,
-            model=model,
+            place=_place(input),
             passages=None if input.said or input.tool_results else read.passages,
             history_messages=config.history_messages,
             announce=_announcement(input, provider.name, model, attempt),
@@ -114,7 +139,12 @@ class ReplyStep:
             tools_allowed=input.tools_allowed and _rounds(input) < config.max_tool_rounds,
         )
         guarded = OutgoingStream(config.guardrails, _grounded(input, read, floor.history))
-        return _Call(provider, model, request, speech, guarded, read.verdicts)
+        place = CallPlace(
+            ref.org_id, _place(input), "reply", ref.turn_id, ref.conversation_id, floor.agent_id, floor.api_key_id
+        )
+        entry = ModelCall(place, floor.calls + 1, provider.name, model, attempt)
+        price = await self._ledger.prices.price(ref.org_id, provider.name, model)
+        return _Call(provider, model, request, speech, guarded, read.verdicts, entry, price)
 
     async def _speak(self, call: _Call, started: float) -> tuple[Finished, float | None]:
         first_token: float | None = None
@@ -141,17 +171,9 @@ class ReplyStep:
         await call.speech.heard()
         return finished, first_token
 
-    def _account(self, input: ReplyInput, call: _Call, finished: Finished, first_token: float | None) -> Reply:
-        usage = finished.usage
-        cost = cost_micros(call.provider.name, call.model, usage)
-        self._metrics.model_call(
-            call.provider.name,
-            call.model,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-            cost_micros=cost,
-        )
+    def _account(
+        self, input: ReplyInput, call: _Call, finished: Finished, first_token: float | None, cost: int
+    ) -> Reply:
         if first_token is not None:
             self._metrics.first_token_seconds.observe(first_token)
         return Reply(
@@ -163,13 +185,18 @@ class ReplyStep:
             finish=finished.finish,
             provider=call.provider.name,
             model=call.model,
-            usage=usage,
+            usage=finished.usage,
             cost_micros=cost,
             first_token_ms=None if first_token is None else first_token * 1000,
             attempt=activity.info().attempt,
             step=input.step,
             quoted=call.quoted,
         )
+
+
+def _place(input: ReplyInput) -> str:
+    """The step in the ledger, the same in every attempt."""
+    return f"{input.ref.turn_id}.{input.step}"
 
 
 def _announcement(input: ReplyInput, provider: str, model: str, attempt: int) -> dict[str, Any]:

@@ -22,11 +22,12 @@ class TurnRef(Contract):
 
 
 class IncomingMessage(Contract):
-    """One message of the customer, as accepted."""
+    """One message of the customer, as accepted. api_key_id: of the request that brought it; what it costs counts there."""
 
     id: UUID
     text: str
     client_key: str | None = None
+    api_key_id: UUID | None = None
 
 
 class Route(Contract):

@@ -12,6 +12,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from contracts.turn import QuotedVerdict
+from domain.models.budget import BudgetUse
+from domain.models.call import ModelCall, Settled
 
 Step = Literal["prepare", "begin", "route", "retrieve", "reply", "act", "guard", "persist", "total"]
 TurnOutcome = Literal["completed", "failed", "blocked"]
@@ -54,6 +56,29 @@ class Metrics:
             "everturn_cost_micros",
             "Cost of model calls in millionths of a US dollar.",
             ["provider", "model"],
+            registry=registry,
+        )
+        self.calls = Counter(
+            "everturn_model_calls",
+            "Calls to model providers settled in the ledger, by how they ended.",
+            ["provider", "model", "outcome"],
+            registry=registry,
+        )
+        self.budget_events = Counter(
+            "everturn_budgets",
+            "Budgets that came near their limit (warned), and calls not made because of one (refused).",
+            ["scope", "event"],
+            registry=registry,
+        )
+        self.cached_replies = Counter(
+            "everturn_cached_replies",
+            "Replies looked for in the cache: hit, miss, or expired.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.saved_micros = Counter(
+            "everturn_cached_replies_saved_micros",
+            "What the replies that came from the cache had cost, in millionths of a US dollar.",
             registry=registry,
         )
         self.queue_lag_seconds = Histogram(
@@ -114,6 +139,24 @@ class Metrics:
             if count:
                 self.tokens.labels(provider, model, kind).inc(count)
         self.cost_micros.labels(provider, model).inc(cost_micros)
+
+    def call_settled(self, call: ModelCall, settled: Settled) -> None:
+        """Once a call, when the ledger has it."""
+        self.calls.labels(call.provider, call.model, settled.outcome).inc()
+        self.model_call(
+            call.provider,
+            call.model,
+            input_tokens=settled.usage.input_tokens,
+            output_tokens=settled.usage.output_tokens,
+            cached_tokens=settled.usage.cached_tokens,
+            cost_micros=settled.cost_micros,
+        )
+
+    def budget_warned(self, use: BudgetUse) -> None:
+        self.budget_events.labels(use.scope, "warned").inc()
+
+    def budget_refused(self, use: BudgetUse) -> None:
+        self.budget_events.labels(use.scope, "refused").inc()
 
     def quoted_injections(self, verdicts: Sequence[QuotedVerdict]) -> None:
         """Of one turn, each text once."""

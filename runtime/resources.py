@@ -15,6 +15,8 @@ from domain.knowledge.storage import Storage
 from domain.knowledge.storages import open_storage
 from domain.llm.providers import Providers, configured_providers
 from domain.llm.wire import Patience
+from domain.models.ledger import Ledger
+from domain.models.price_book import PriceBook, Seller
 from runtime.metrics import Metrics
 from runtime.provider_configs import provider_configs
 from runtime.settings import Settings
@@ -34,6 +36,7 @@ class Resources:
     knowledge: Knowledge
     storage: Storage
     providers: Providers
+    ledger: Ledger
     telemetry: Telemetry
     metrics: Metrics
 
@@ -58,6 +61,13 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
             reply_seconds=settings.provider_reply_seconds,
         ),
     )
+    metrics = Metrics()
+    prices = PriceBook(
+        database,
+        lambda name: _seller(providers, name),
+        deployment=settings.model_prices,
+        assumed=settings.assumed_model_price,
+    )
     try:
         yield Resources(
             settings=settings,
@@ -66,8 +76,9 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
             knowledge=Knowledge(settings.data_dir / "lance", remote or embedder, provider_reranker=reranker),
             storage=open_storage(settings.storage_url, settings.data_dir / "objects"),
             providers=providers,
+            ledger=Ledger(database, prices, metrics),
             telemetry=telemetry,
-            metrics=Metrics(),
+            metrics=metrics,
         )
     finally:
         for each in (remote, reranker):
@@ -76,6 +87,13 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
         await providers.close()
         await database.close()
         telemetry.close()
+
+
+def _seller(providers: Providers, name: str) -> Seller | None:
+    if name not in providers:
+        return None
+    config = providers.config(name)
+    return Seller(config.kind, config.base_url)
 
 
 def _remote_embedder(settings: Settings) -> OpenAIEmbedder | None:

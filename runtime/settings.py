@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.llm.provider_config import ProviderConfig, ProviderName
+from domain.models.rates import DatedRates, Rates
 
 
 class Settings(BaseSettings):
@@ -98,6 +99,14 @@ class Settings(BaseSettings):
 
     providers: dict[ProviderName, ProviderConfig] = Field(default_factory=dict)
     """Model providers by names of your own, as JSON: `{"near": {"kind": "openai_compatible", "base_url": …}}`."""
+
+    model_prices: list[DatedRates] = Field(default_factory=list)
+    """Prices that the packaged table has not, or has otherwise, as JSON: `[{"provider": …, "model": …, "input": 0.2,
+    "output": 0.8}]` in US dollars for a million tokens."""
+
+    assumed_model_price: Rates | None = None
+    """What a model without a known price is taken to cost, as JSON: `{"input": 3, "output": 15}`. Unset: its calls
+    count as 0 and are marked as of unknown price."""
 
     default_provider: ProviderName | None = None
     """Name of the provider for agents that name none. Unset: the first whose key is present, then the first of

@@ -50,18 +50,30 @@ class EvidenceOut(BaseModel):
 
 
 class ModelCallOut(BaseModel):
-    """cost_micros: millionths of a US dollar."""
+    """One call to a provider. place and number name it; attempt is that of the step that made it.
 
-    step: int
+    cost_micros: millionths of a US dollar, by the price that `price` names. estimated: the provider did not count.
+    """
+
+    place: str
+    number: int
+    attempt: int
+    task: str
     state: str
-    attempts: int
+    outcome: str | None
     provider: str
     model: str
+    price: str
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    cache_written_tokens: int
+    reasoning_tokens: int
     cost_micros: int
+    estimated: bool
+    latency_ms: float | None
     first_token_ms: float | None
+    detail: str | None
     reserved_at: datetime
     settled_at: datetime | None
 

@@ -1,6 +1,6 @@
-"""How a turn ends: message, citations, settled usage, record and events, in one transaction, once.
+"""How a turn ends: message, citations, record and events, in one transaction, once.
 
-Not for what happens before: see `turn_store.py`.
+Not for what happens before: see `turn_store.py`. Not for what it cost: every call was settled when it ended.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from domain.knowledge.gap import Gap
 from domain.knowledge.gap_store import packed
 
 _ENDED = "SELECT agreed, last_seq, seconds FROM"
-_END = f"{_ENDED} end_turn({', '.join(f'${n}' for n in range(1, 14))})"
-_END_WITH_GAP = f"{_ENDED} end_turn_with_gap({', '.join(f'${n}' for n in range(1, 18))})"
+_END = f"{_ENDED} end_turn({', '.join(f'${n}' for n in range(1, 13))})"
+_END_WITH_GAP = f"{_ENDED} end_turn_with_gap({', '.join(f'${n}' for n in range(1, 17))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,6 @@ class Ending:
 
     number: int
     text: str
-    calls: Sequence[Reply]
     outcome: dict[str, Any]
     closing: dict[str, Any]
     gap: Gap | None = None
@@ -74,7 +73,7 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
         "timings_ms": timings,
     }
     outcome = {"state": "completed", "language": input.route.language, "intent": input.route.intent, "record": record}
-    return Ending(input.number, text, calls, outcome, closing)
+    return Ending(input.number, text, outcome, closing)
 
 
 def quoted(calls: Sequence[Reply]) -> list[QuotedVerdict]:
@@ -85,7 +84,7 @@ def quoted(calls: Sequence[Reply]) -> list[QuotedVerdict]:
 def explained(input: FailInput, number: int, text: str) -> Ending:
     """The ending of a turn that could not be answered: `text` is what the customer reads."""
     outcome = {"state": "failed", "record": {}, "error_code": input.code, "error_detail": input.detail}
-    return Ending(number, text, [], outcome, {"code": input.code, "detail": input.detail})
+    return Ending(number, text, outcome, {"code": input.code, "detail": input.detail})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,6 @@ async def _end(database: Database, ref: TurnRef, ending: Ending, text: str, *, s
         closing_fence(ending.number),
         -1 if seen is None else len(seen),
         ending.outcome,
-        [_settlement(call) for call in ending.calls],
         message_id,
         text,
         markers(text),
@@ -144,17 +142,6 @@ def _gap(ending: Ending) -> tuple[Any, ...]:
         return ()
     gap = ending.gap
     return (gap.collections, list(gap.reasons), gap.question, packed(ending.gap_vector))
-
-
-def _settlement(call: Reply) -> dict[str, Any]:
-    return {
-        "step": call.step,
-        "provider": call.provider,
-        "model": call.model,
-        **call.usage.model_dump(),
-        "cost_micros": call.cost_micros,
-        "first_token_ms": call.first_token_ms,
-    }
 
 
 def _corrections(seen: str, text: str) -> list[dict[str, Any]]:

@@ -176,7 +176,7 @@ async def get_turn(session: AsyncSession, turn_id: UUID) -> TurnDetail:
     if turn is None:
         raise NotFound("no such turn")
     passages = select(TurnPassage).where(TurnPassage.turn_id == turn_id).order_by(col(TurnPassage.marker))
-    models = select(ModelCall).where(ModelCall.turn_id == turn_id).order_by(col(ModelCall.step))
+    models = select(ModelCall).where(ModelCall.turn_id == turn_id).order_by(col(ModelCall.reserved_at))
     tools = select(ToolCall).where(ToolCall.turn_id == turn_id).order_by(col(ToolCall.claimed_at))
     return TurnDetail(
         turn=turn,

@@ -31,10 +31,17 @@ class SpokenLine:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """What a reply attempt finds when it takes the floor: what was said before it, and already shown of it."""
+    """What a reply attempt finds when it takes the floor: what was said before it, and already shown of it.
+
+    calls: how many calls to models the step made before, in all its attempts. The agent and the API key are whose
+    spending it is.
+    """
 
     history: list[SpokenLine]
     shown: str
+    calls: int = 0
+    agent_id: UUID | None = None
+    api_key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ async def begin(
     Called again with more messages when a burst joins the turn. Raises NotFound.
     """
     begun = await database.pool.fetchrow(
-        "SELECT number, history FROM begin_turn_with_history($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "SELECT number, history FROM begin_turn_with_history($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         ref.org_id,
         ref.conversation_id,
         ref.turn_id,
@@ -66,6 +73,7 @@ async def begin(
         [m.id for m in messages],
         [m.text for m in messages],
         [m.client_key for m in messages],
+        next((m.api_key_id for m in messages), None),
         history_messages,
         history_chars,
     )
@@ -79,27 +87,23 @@ async def take_floor(
     ref: TurnRef,
     *,
     right: int,
-    step: int,
-    provider: str,
-    model: str,
+    place: str,
     passages: Sequence[Passage] | None,
     history_messages: int,
     announce: dict[str, Any],
 ) -> Floor:
-    """Claim the right to speak, reserve the model call in the ledger, and read what was said so far.
+    """Claim the right to speak, and read what was said so far.
 
-    passages None: keep the evidence of the turn as it is. Raises Superseded when a newer attempt,
+    place: of the step in the ledger (`CallPlace.key`). passages None: keep the evidence of the turn as it is. Raises Superseded when a newer attempt,
     a newer message or the end of the turn holds the right.
     """
     taken = await database.pool.fetchrow(
-        "SELECT shown, history FROM take_floor($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "SELECT shown, history, calls, agent_id, api_key_id FROM take_floor($1, $2, $3, $4, $5, $6, $7, $8)",
         ref.org_id,
         ref.conversation_id,
         ref.turn_id,
         right,
-        step,
-        provider,
-        model,
+        place,
         None if passages is None else [_evidence(marker, passage) for marker, passage in enumerate(passages, 1)],
         history_messages,
         announce,
@@ -108,7 +112,8 @@ async def take_floor(
         raise Superseded("the right to speak in this turn has passed on")
     # Read apart: only this attempt may speak from here on, so it cannot change in between.
     text = await shown_text(database, ref) if taken["shown"] else ""
-    return Floor([SpokenLine(line["role"], line["text"]) for line in taken["history"]], text)
+    history = [SpokenLine(line["role"], line["text"]) for line in taken["history"]]
+    return Floor(history, text, taken["calls"], taken["agent_id"], taken["api_key_id"])
 
 
 def _evidence(marker: int, passage: Passage) -> dict[str, Any]:
@@ -153,14 +158,7 @@ async def interrupt(connection: Connection, ref: TurnRef, number: int, step: int
         ref.turn_id,
         right,
     )
-    if not silenced:
-        return False
-    await connection.execute(
-        "UPDATE model_calls SET state = 'superseded', settled_at = clock_timestamp() WHERE turn_id = $1 AND step = $2",
-        ref.turn_id,
-        step,
-    )
-    return True
+    return bool(silenced)
 
 
 async def log_once(connection: Connection, ref: TurnRef, type: str, data: dict[str, Any], *, call_key: str) -> None:
