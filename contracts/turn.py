@@ -22,7 +22,7 @@ class TurnRef(Contract):
 
 
 class IncomingMessage(Contract):
-    """One message of the customer, as accepted. api_key_id: of the request that brought it; what it costs counts there."""
+    """One message of the customer, as accepted. api_key_id: of the request that brought it; its cost counts there."""
 
     id: UUID
     text: str

@@ -94,8 +94,8 @@ async def take_floor(
 ) -> Floor:
     """Claim the right to speak, and read what was said so far.
 
-    place: of the step in the ledger (`CallPlace.key`). passages None: keep the evidence of the turn as it is. Raises Superseded when a newer attempt,
-    a newer message or the end of the turn holds the right.
+    place: of the step in the ledger (`CallPlace.key`). passages None: keep the evidence of the turn as it is.
+    Raises Superseded when a newer attempt, a newer message or the end of the turn holds the right.
     """
     taken = await database.pool.fetchrow(
         "SELECT shown, history, calls, agent_id, api_key_id FROM take_floor($1, $2, $3, $4, $5, $6, $7, $8)",

@@ -1,4 +1,4 @@
-"""Rows of calls to models and the counters of budgets, one statement each. Not for asking what was spent: `spend_store`.
+"""Rows of calls to models and the counters of budgets, one statement each. Not for sums of them: `spend_store.py`.
 
 The SQL functions are in db/migrations/versions/0009_spending.py.
 """
@@ -14,9 +14,10 @@ from db.engine import Connection, Database
 from domain.models.budget import BudgetUse
 from domain.models.call import CallPlace, ModelCall, Settled
 
-_RESERVE = f"""SELECT budget_id, scope, period, limit_micros, spent_micros, reserved_micros
-FROM reserve_call({", ".join(f"${n}" for n in range(1, 16))})"""
-_SETTLE = f"SELECT state, warned FROM settle_call({', '.join(f'${n}' for n in range(1, 16))})"
+_RESERVE = """SELECT budget_id, scope, period, limit_micros, spent_micros, reserved_micros
+FROM reserve_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"""
+_SETTLE = """SELECT state, warned
+FROM settle_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Rows of prices that an organisation has set for itself. Not for finding which price holds: that is `price_book.py`."""
+"""Rows of prices that an organisation has set for itself. Not for which price holds: that is `price_book.py`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -39,11 +39,12 @@ async def set_price(session: AsyncSession, org_id: UUID, given: Mapping[str, Any
     statement = insert(ModelPrice).values(id=uuid4(), org_id=org_id, **given)
     same = ("org_id", "provider", "model", "valid_from")
     changes = {name: statement.excluded[name] for name in given if name not in same}
-    row = await session.exec(
+    found = await session.exec(
         statement.on_conflict_do_update(index_elements=same, set_=changes).returning(ModelPrice),
         execution_options={"populate_existing": True},
     )
-    return row.scalar_one()
+    price: ModelPrice = found.scalar_one()
+    return price
 
 
 async def delete_price(session: AsyncSession, price_id: UUID) -> None:

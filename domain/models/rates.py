@@ -1,4 +1,4 @@
-"""Prices as a person gives them: in a setting, in a request, in a row. Not for choosing among them: see `price_book.py`."""
+"""Prices as a person gives them: in a setting, a request, a row. Not for choosing among them: `price_book.py`."""
 
 from datetime import datetime
 from decimal import Decimal

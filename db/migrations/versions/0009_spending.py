@@ -463,16 +463,6 @@ END $$
 """
 
 
-_BEFORE = (
-    "end_turn_with_gap(uuid, uuid, uuid, bigint, integer, jsonb, jsonb, uuid, text, integer[], jsonb, text, jsonb,"
-    " uuid[], text[], text, bytea)",
-    "end_turn(uuid, uuid, uuid, bigint, integer, jsonb, jsonb, uuid, text, integer[], jsonb, text, jsonb)",
-    "take_floor(uuid, uuid, uuid, bigint, integer, text, text, jsonb, integer, jsonb)",
-    "begin_turn_with_history(uuid, uuid, uuid, uuid, uuid[], text[], text[], integer, integer)",
-    "begin_turn(uuid, uuid, uuid, uuid, uuid[], text[], text[])",
-)
-
-
 def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         if statement.strip():
@@ -486,8 +476,7 @@ def upgrade() -> None:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO everturn_app")
     for function in (BUDGETS_LOCK, PERIOD_START, BUDGETS_OF_CALL, RESERVE_CALL, SETTLE_CALL):
         op.execute(function)
-    for name in _BEFORE:
-        op.execute(f"DROP FUNCTION {name}")
+    op.execute("DROP FUNCTION end_turn_with_gap, end_turn, take_floor, begin_turn_with_history, begin_turn")
     for function in (BEGIN_TURN, BEGIN_TURN_WITH_HISTORY, TAKE_FLOOR, END_TURN, END_TURN_WITH_GAP):
         op.execute(function)
 
