@@ -85,12 +85,24 @@ class TextPiece:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSource:
+    """A page that the provider itself found and read. title may be empty."""
+
+    url: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
-    """Always the last piece. usage is the provider's own count where it gives one."""
+    """Always the last piece. usage is the provider's own count where it gives one.
+
+    sources: in the order of the numbers that the text cites them by, [1] first.
+    """
 
     finish: FinishReason
     usage: Usage
     tool_requests: tuple[ToolRequest, ...] = field(default=())
+    sources: tuple[WebSource, ...] = field(default=())
 
 
 Piece = TextPiece | Finished

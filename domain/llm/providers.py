@@ -7,6 +7,7 @@ from domain.errors import ProviderRejected
 from domain.knowledge.embedder import Embedder
 from domain.llm.extractive import ExtractiveProvider
 from domain.llm.model import Provider
+from domain.llm.preset import preset_of
 from domain.llm.provider_config import ProviderConfig
 from domain.llm.scripted import ScriptedProvider
 from domain.llm.wire import PATIENCE, Patience
@@ -90,10 +91,17 @@ def _made(name: str, config: ProviderConfig, embedder: Embedder, patience: Patie
                 name=name, api_key=config.key or "none", base_url=config.base_url,
                 default_model=config.default_model, patience=patience,
             )  # fmt: skip
+        case "openai_responses":
+            from domain.llm.openai_responses import ResponsesProvider  # noqa: PLC0415
+
+            return ResponsesProvider(
+                name=name, api_key=config.key or "none", base_url=config.base_url,
+                default_model=config.default_model, patience=patience,
+            )  # fmt: skip
         case _:
             from domain.llm.openai_chat import OpenAIProvider  # noqa: PLC0415
 
             return OpenAIProvider(
                 name=name, api_key=config.key or "none", base_url=config.base_url,
-                default_model=config.default_model, patience=patience,
+                default_model=config.default_model, patience=patience, preset=preset_of(config.kind, config.base_url),
             )  # fmt: skip
