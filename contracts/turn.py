@@ -172,10 +172,26 @@ class ReplyInput(Contract):
     searched: str | None = None
 
 
+class TriedModel(Contract):
+    """A candidate for a model call and what became of it.
+
+    outcome: answered, a kind of failure, superseded, busy, over_budget, or passed_over when it was not asked.
+    number: of the call in its step, where there was one.
+    """
+
+    provider: str
+    model: str
+    outcome: str
+    detail: str | None = None
+    milliseconds: float | None = None
+    number: int | None = None
+
+
 class Reply(Contract):
     """text is what this call added, after streaming checks; cost in millionths of a US dollar.
 
-    quoted: of the passages and tool results that it read, those that tried to give orders.
+    quoted: of the passages and tool results that it read, those that tried to give orders. tried: the candidates
+    of this attempt in the order of their turn, and because: why these.
     """
 
     text: str
@@ -189,6 +205,8 @@ class Reply(Contract):
     attempt: int = 1
     step: int = 0
     quoted: list[QuotedVerdict] = Field(default_factory=list)
+    tried: list[TriedModel] = Field(default_factory=list)
+    because: str = ""
 
 
 class ActInput(Contract):
