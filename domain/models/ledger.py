@@ -3,6 +3,7 @@
 Not for choosing the model (`router.py`) and not for what a token costs (`prices.py`).
 """
 
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -66,6 +67,18 @@ class Ledger:
             self._watch.call_settled(call, settled)
         for use in warned:
             self._warn(call.place.org_id, use)
+
+    async def settle_lost(self, org_id: UUID, *, ended: timedelta, running: timedelta, most: int = 1000) -> int:
+        """Settle calls that nobody settles any more as "lost", at all they could have cost. How many there were.
+
+        Those of turns that ended are lost when reserved for longer than `ended`, others than `running`. Should one
+        be settled by its worker after all, the truth replaces the estimate.
+        """
+        async with self._database.transaction(org_id) as connection:
+            lost = await ledger_store.open_calls(connection, ended=ended, running=running, limit=most)
+        for each in lost:
+            await self.settle(each.call, Settled("lost", each.usage, each.cost_micros, 0.0, estimated=True))
+        return len(lost)
 
     def _warn(self, org_id: UUID, use: BudgetUse) -> None:
         _log.warning(
