@@ -22,9 +22,11 @@ from domain.guard.guard import check_incoming
 from domain.guard.quotations import Quotations, guard_quotations
 from domain.guard.streaming import OutgoingStream
 from domain.knowledge.search import Knowledge
-from domain.llm.model import ChatMessage, Finished, ModelRequest, Provider, TextPiece
-from domain.llm.prompt import Exchange, build_request
+from domain.llm.fit import fit
+from domain.llm.model import ChatMessage, Exchange, Finished, ModelRequest, Provider, TextPiece
+from domain.llm.prompt import build_request
 from domain.llm.providers import Providers
+from domain.llm.window import window
 from domain.models.call import CallPlace, ModelCall, Settled
 from domain.models.ledger import Ledger
 from domain.models.prices import Price
@@ -144,7 +146,8 @@ class ReplyStep:
         )
         entry = ModelCall(place, floor.calls + 1, provider.name, model, attempt)
         price = await self._ledger.prices.price(ref.org_id, provider.name, model)
-        return _Call(provider, model, request, speech, guarded, read.verdicts, entry, price)
+        fitted = fit(request, window(provider.name, model, config.model.context_tokens))
+        return _Call(provider, model, fitted.request, speech, guarded, read.verdicts, entry, price)
 
     async def _speak(self, call: _Call, started: float) -> tuple[Finished, float | None]:
         first_token: float | None = None

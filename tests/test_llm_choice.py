@@ -121,9 +121,10 @@ def test_passages_are_numbered_and_cannot_leave_their_fence() -> None:
     config = AgentConfig(instructions="Be kind.", tools=[tool])
     request = build_request(config, exchange, model="m")
     assert request.instructions.startswith("Be kind.")
-    assert '<passage number="1" from="A \'title\' > Returns">' in request.instructions
-    assert request.instructions.count("</passages>") == 2, "once in the explanation, once at the end"
-    assert request.instructions.count("</passage>") == 1
+    asked = request.messages[2].text
+    assert '<passage number="1" from="A \'title\' > Returns">' in asked
+    assert asked.endswith("</passages>\n\nHow long?")
+    assert (asked.count("</passages>"), asked.count("</passage>")) == (1, 1)
     assert [message.role for message in request.messages] == ["user", "assistant", "user", "assistant", "tool"]
     assert request.messages[-2].tool_requests[0].id == request.messages[-1].tool_request_id == "0.0"
     assert request.messages[-1].text == "[failed] no such order"

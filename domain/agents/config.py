@@ -3,8 +3,11 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
+from domain.agents.outage import OutageSettings
+from domain.agents.template import BUILT_IN, PromptVariable, TemplateFault, check
 from domain.knowledge.filters import Filters, Reranking
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -35,12 +38,16 @@ class Script(ConfigPart):
 
 
 class ModelSettings(ConfigPart):
-    """provider: the name of one that is configured. None: the process's default (docs/settings.md)."""
+    """provider: the name of one that is configured. None: the process's default (docs/settings.md).
+
+    context_tokens: the model's window, question and reply together; None takes what is published of it.
+    """
 
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] | None = None
     name: Annotated[str, StringConstraints(max_length=120)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=200_000)] = 1024
+    context_tokens: Annotated[int, Field(ge=1024, le=100_000_000)] | None = None
     script: Script | None = None
 
 
@@ -95,8 +102,13 @@ class RetrievalSettings(ConfigPart):
 
 
 class AgentConfig(ConfigPart):
-    """The whole of an agent version. extra keys are refused, so a typo never passes in silence."""
+    """The whole of an agent version. extra keys are refused, so a typo never passes in silence.
 
+    instructions may use what `variables` declares (docs/prompts.md). history_summary: who writes down what was said
+    before the last `history_messages`; `model` is the agent's own, where it has one that can.
+    """
+
+    variables: Annotated[list[PromptVariable], Field(max_length=50)] = []
     instructions: Annotated[str, StringConstraints(max_length=40_000)] = (
         "You answer questions for customers. Use only the numbered passages; cite each fact with its "
         "number in square brackets, like [1]. Answer in the language of the question. "
@@ -108,5 +120,33 @@ class AgentConfig(ConfigPart):
     tools: Annotated[list[HttpTool], Field(max_length=64)] = []
     guardrails: Guardrails = Guardrails()
     retrieval: RetrievalSettings = RetrievalSettings()
+    outage: OutageSettings = OutageSettings()
     max_tool_rounds: Annotated[int, Field(ge=0, le=20)] = 6
     history_messages: Annotated[int, Field(ge=0, le=100)] = 20
+    history_summary: Literal["off", "extractive", "model"] = "model"
+
+    @field_validator("variables")
+    @classmethod
+    def _each_once(cls, variables: list[PromptVariable]) -> list[PromptVariable]:
+        known = set(BUILT_IN)
+        for place, variable in enumerate(variables):
+            if variable.name in known:
+                raise PydanticCustomError(
+                    "variable_taken",
+                    "the name `{name}` is taken",
+                    {"name": variable.name, "pointer": f"/{place}/name"},
+                )
+            known.add(variable.name)
+        return variables
+
+    @field_validator("instructions")
+    @classmethod
+    def _can_be_filled_in(cls, instructions: str, info: ValidationInfo) -> str:
+        if "variables" in info.data:
+            try:
+                check(instructions, info.data["variables"])
+            except TemplateFault as fault:
+                raise PydanticCustomError(
+                    "prompt_template", "line {line}: {what}", {"line": fault.line, "what": fault.what}
+                ) from None
+        return instructions

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from contracts.turn import FinishReason, Usage
+from contracts.turn import FinishReason, ToolResult, Usage
 from domain.agents.config import Script
 from domain.knowledge.passage import Passage
 
@@ -50,14 +50,37 @@ class ChatMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a turn knows. `said` is the text of earlier model calls of this turn.
+
+    history: whole messages before this turn, oldest first; the first of them has the number history_start in its
+    conversation. summary: of the messages before those. searched: the text as a question that stands alone, for a
+    model that does not read the history.
+    """
+
+    text: str
+    history: Sequence[ChatMessage] = ()
+    passages: Sequence[Passage] = ()
+    tool_results: Sequence[ToolResult] = ()
+    said: str = ""
+    language: str = "en"
+    searched: str | None = None
+    summary: str = ""
+    history_start: int = 1
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """What to ask. Ends with the customer's message or a tool's result.
 
     prefix is text of this very reply that readers have already seen before a failure: the provider
     must go on after it and never say it again. passages and question are for the extractive model;
-    the others find the passages in `instructions`. output_schema: the reply is one JSON object that fits this
+    the others find the passages in the customer's message. output_schema: the reply is one JSON object that fits this
     JSON Schema. reasoning: how long the model may think, where it can; None leaves it to the provider. cache:
-    the provider may keep the instructions and tools for the next call, where that has to be asked for.
+    the provider may keep the instructions and tools for the next call, where that has to be asked for. lasting: so
+    many of the first messages come again in the next call as they are. exchange: what the messages were made of, so
+    that `fit` can make them again for a smaller window.
     """
 
     model: str
@@ -75,6 +98,8 @@ class ModelRequest:
     output_schema: dict[str, Any] | None = None
     reasoning: Reasoning | None = None
     cache: bool = True
+    lasting: int = 0
+    exchange: Exchange | None = None
 
 
 @dataclass(frozen=True, slots=True)
