@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from domain.llm.model import Reasoning
 from domain.models.call import TaskClass
 from domain.models.facts import ModelFacts
 from domain.models.policy import Candidate, Capability, ModelPolicy
@@ -44,12 +43,17 @@ WELL = Health()
 class Option:
     """A candidate that fits. probe: it is half open, so only one call may try it at a time."""
 
-    provider: str
-    model: str
-    context_tokens: int | None = None
-    worst_case_micros: int = 0
+    candidate: Candidate
+    facts: ModelFacts
     probe: bool = False
-    reasoning: Reasoning | None = None
+
+    @property
+    def provider(self) -> str:
+        return self.candidate.provider
+
+    @property
+    def model(self) -> str:
+        return self.facts.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +82,49 @@ class Choice:
         return min(waits, default=None)
 
 
-class KnownFacts(Protocol):
+class Known(Protocol):
     """See `facts.Facts`."""
 
     def of(self, candidate: Candidate) -> ModelFacts | None: ...
 
-    def worst_case(self, provider: str, model: str, input_tokens: int, output_tokens: int) -> int: ...
+
+Prices = Mapping[tuple[str, str], int]
+"""Micros of this call at the worst, by provider and model. Only asked for where the policy has a ceiling."""
 
 
 @dataclass(slots=True)
 class _Sorting:
+    """shortened: would do, but the request must lose something to fit."""
+
     options: list[Option] = field(default_factory=list)
+    shortened: list[Option] = field(default_factory=list)
     passed_over: list[PassedOver] = field(default_factory=list)
     seen: set[tuple[str, str]] = field(default_factory=set)
 
 
-def choose(need: Need, policy: ModelPolicy, facts: KnownFacts, health: Mapping[tuple[str, str], Health]) -> Choice:
+def choose(
+    need: Need, policy: ModelPolicy, known: Known, health: Mapping[tuple[str, str], Health], prices: Prices
+) -> Choice:
     """Every candidate of the policy that can answer, in order; each of the others with its reason.
 
     health holds those that are not well. A request too long for a candidate of its class may go to the class
-    `long_context` as well.
+    `long_context` as well; one too long for all goes to the largest window, shortened.
     """
     sorting, reasons = _Sorting(), [f"task {need.task}" + (f", tier {need.tier}" if need.tier else "")]
     if need.bucket < policy.experiment_percent and policy.candidates("experimental", need.tier):
         reasons.append(f"experiment ({policy.experiment_percent}% of conversations)")
-        _sort(sorting, policy.candidates("experimental", need.tier), need, policy, facts, health)
-    _sort(sorting, policy.candidates(need.task, need.tier), need, policy, facts, health)
-    if any(each.why == "context" for each in sorting.passed_over):
-        further = policy.candidates("long_context", need.tier)
-        if further:
-            reasons.append(f"long_context too: about {need.input_tokens + need.output_tokens} tokens")
-        _sort(sorting, further, need, policy, facts, health)
-    return Choice(tuple(sorting.options), tuple(sorting.passed_over), "; ".join(reasons))
+        _sort(sorting, policy.candidates("experimental", need.tier), need, policy, known, health, prices)
+    _sort(sorting, policy.candidates(need.task, need.tier), need, policy, known, health, prices)
+    further = policy.candidates("long_context", need.tier)
+    if sorting.shortened and further:
+        reasons.append(f"long_context too: about {need.input_tokens + need.output_tokens} tokens")
+        _sort(sorting, further, need, policy, known, health, prices)
+    if sorting.options or not sorting.shortened:
+        return Choice(tuple(sorting.options), tuple(sorting.passed_over), "; ".join(reasons))
+    reasons.append("too long for every window: shortened")
+    largest_first = sorted(sorting.shortened, key=lambda option: -option.facts.context_tokens)
+    others = tuple(each for each in sorting.passed_over if each.why != "context")
+    return Choice(tuple(largest_first), others, "; ".join(reasons))
 
 
 def _sort(
@@ -117,56 +132,46 @@ def _sort(
     candidates: Sequence[Candidate],
     need: Need,
     policy: ModelPolicy,
-    facts: KnownFacts,
+    known: Known,
     health: Mapping[tuple[str, str], Health],
+    prices: Prices,
 ) -> None:
     for candidate in candidates:
-        known = facts.of(candidate)
-        model = known.model if known else candidate.model or ""
-        if (candidate.provider, model) in sorting.seen:
+        facts = known.of(candidate)
+        key = (candidate.provider, facts.model if facts else candidate.model or "")
+        if key in sorting.seen:
             continue
-        sorting.seen.add((candidate.provider, model))
-        if known is None:
-            detail = "no provider of this name is configured"
-            sorting.passed_over.append(PassedOver(candidate.provider, model, "not_configured", detail))
+        sorting.seen.add(key)
+        if facts is None:
+            sorting.passed_over.append(PassedOver(*key, "not_configured", "no provider of this name is configured"))
             continue
-        cost = facts.worst_case(candidate.provider, model, need.input_tokens, need.output_tokens)
-        state = health.get((candidate.provider, model), WELL)
-        refusal = next(_refusals(candidate.provider, known, cost, state, need, policy), None)
-        if refusal is not None:
-            sorting.passed_over.append(refusal)
-        else:
-            sorting.options.append(
-                Option(
-                    candidate.provider,
-                    model,
-                    known.context_tokens,
-                    cost,
-                    state.state == "half_open",
-                    candidate.reasoning,
-                )
-            )
+        state = health.get(key, WELL)
+        option = Option(candidate, facts, probe=state.state == "half_open")
+        refusal = next(_refusals(option, state, need, policy, prices), None)
+        if refusal is None:
+            sorting.options.append(option)
+            continue
+        sorting.passed_over.append(refusal)
+        if refusal.why == "context" and state.state in {"closed", "half_open"}:
+            sorting.shortened.append(option)
 
 
-def _refusals(
-    provider: str, known: ModelFacts, cost: int, state: Health, need: Need, policy: ModelPolicy
-) -> Iterator[PassedOver]:
+def _refusals(option: Option, state: Health, need: Need, policy: ModelPolicy, prices: Prices) -> Iterator[PassedOver]:
     """Lasting reasons before passing ones: a candidate that never fits is not waited for."""
-    missing = need.capabilities & known.lacks
+    key, facts = (option.provider, option.model), option.facts
+    missing = need.capabilities & facts.lacks
     if missing:
-        yield PassedOver(provider, known.model, "capability", f"has no {', '.join(sorted(missing))}")
-    whole = need.input_tokens + need.output_tokens
-    if known.context_tokens is not None and whole > known.context_tokens:
-        yield PassedOver(
-            provider, known.model, "context", f"about {whole} tokens, its window is {known.context_tokens}"
-        )
-    if policy.regions and known.region not in policy.regions:
-        yield PassedOver(provider, known.model, "region", f"runs in {known.region or 'an unknown region'}")
+        yield PassedOver(*key, "capability", f"has no {', '.join(sorted(missing))}")
+    if policy.regions and facts.region not in policy.regions:
+        yield PassedOver(*key, "region", f"runs in {facts.region or 'an unknown region'}")
     ceiling = policy.price_ceiling(need.tier)
-    if ceiling is not None and cost > ceiling:
-        yield PassedOver(provider, known.model, "price", f"up to {cost} micros, the ceiling is {ceiling}")
+    if ceiling is not None and prices.get(key, 0) > ceiling:
+        yield PassedOver(*key, "price", f"up to {prices[key]} micros, the ceiling is {ceiling}")
+    whole = need.input_tokens + need.output_tokens
+    if whole > facts.context_tokens:
+        yield PassedOver(*key, "context", f"about {whole} tokens, its window is {facts.context_tokens}")
     if state.state == "open":
         detail = f"open for {state.seconds:.1f} s more after {state.kind or 'failures'}"
-        yield PassedOver(provider, known.model, "open", detail, state.seconds)
+        yield PassedOver(*key, "open", detail, state.seconds)
     elif state.state == "probing":
-        yield PassedOver(provider, known.model, "probing", "another call is trying it", state.seconds)
+        yield PassedOver(*key, "probing", "another call is trying it", state.seconds)

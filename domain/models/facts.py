@@ -1,108 +1,73 @@
-"""What is known of a model before it is asked: its window, what it cannot do, where it runs, what a call may cost."""
+"""What is known of a model before it is asked: its window, what it cannot do, where it runs. Asks nobody."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Protocol
 
-from genai_prices.data_snapshot import get_snapshot
-
-from contracts.turn import Usage
-from domain.errors import DomainError
-from domain.llm.model import ModelRequest, Provider
+from domain.errors import ProviderRejected
+from domain.llm.fit import IMAGE_TOKENS
+from domain.llm.model import ModelRequest
+from domain.llm.providers import Providers
+from domain.llm.tokens import at_most
+from domain.llm.window import published_tokens
 from domain.models.policy import Candidate, Capability
 
-_NOTHING_BUT_TEXT: frozenset[Capability] = frozenset({"tools", "images", "files", "json_schema", "reasoning"})
 _LACKS: dict[str, frozenset[Capability]] = {
-    "extractive": _NOTHING_BUT_TEXT,
+    "extractive": frozenset({"tools", "images", "files", "json_schema", "reasoning"}),
     "perplexity": frozenset({"tools"}),
 }
-"""By provider name; what a candidate says of itself is added."""
+"""By the kind of a provider; what a candidate says of itself is added."""
 
-_LOCAL = ("extractive", "scripted")
-"""Run in this process: they are never overloaded, and no breaker guards them."""
+_IN_PROCESS = ("extractive", "scripted")
+"""Run in this process: they are never overloaded, so no breaker guards them."""
 
-CHARACTERS_PER_TOKEN = 3
-"""A cautious guess where nothing counts: English has 4 and more, German 3.4 with the tokenizers of 2026."""
+BYTES_PER_TOKEN = 3
+"""A cautious guess, as counting takes longer than choosing: English has 4 and more bytes a token, German 3.4, Chinese
+4 with the tokenizers of 2026. What is sent is counted (`domain/llm/fit.py`)."""
 
-IMAGE_TOKENS = 1600
-"""What the largest picture costs with the providers that publish a rule."""
-
-Price = Callable[[str, str, Usage], int]
-"""Micros of a call by provider, model and usage; 0 where no price is known."""
-
-
-class ProviderSet(Protocol):
-    """The configured providers by name."""
-
-    def get(self, name: str) -> Provider:
-        """Raises ProviderRejected when there is none of that name."""
-        ...
+_TOOL_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """context_tokens None: not known, so it counts as large enough. region None: not known."""
+    """kind is the provider's. region None: not known. local: it runs in this process."""
 
     model: str
-    context_tokens: int | None = None
+    context_tokens: int
+    kind: str = ""
     lacks: frozenset[Capability] = frozenset()
     region: str | None = None
+    local: bool = False
 
 
 class Facts:
-    """Answers from what is configured and what comes with the packages; asks nobody."""
+    """From what is configured and what comes with the packages."""
 
-    def __init__(self, providers: ProviderSet, price: Price, *, regions: Mapping[str, str] | None = None) -> None:
-        """regions: by provider name, where the deployment says so."""
+    def __init__(self, providers: Providers) -> None:
         self._providers = providers
-        self._price = price
-        self._regions = regions or {}
 
     def of(self, candidate: Candidate) -> ModelFacts | None:
         """None when its provider is not configured here."""
         try:
-            provider = self._providers.get(candidate.provider)
-        except DomainError:
+            provider, config = self._providers.get(candidate.provider), self._providers.config(candidate.provider)
+        except ProviderRejected:
             return None
         model = candidate.model or provider.default_model
         return ModelFacts(
             model,
-            candidate.context_tokens or window(candidate.provider, model),
-            _LACKS.get(candidate.provider, frozenset()) | frozenset(candidate.lacks),
-            candidate.region or self._regions.get(candidate.provider),
+            candidate.context_tokens or published_tokens(config.kind, model),
+            config.kind,
+            _LACKS.get(config.kind, frozenset()) | frozenset(candidate.lacks),
+            candidate.region or config.region,
+            config.kind in _IN_PROCESS,
         )
-
-    def worst_case(self, provider: str, model: str, input_tokens: int, output_tokens: int) -> int:
-        """Micros when the prompt is read uncached and the reply is as long as it may be."""
-        return self._price(provider, model, Usage(input_tokens=input_tokens, output_tokens=output_tokens))
-
-
-def is_local(provider: str) -> bool:
-    return provider in _LOCAL
-
-
-@lru_cache(maxsize=1024)
-def window(provider: str, model: str) -> int | None:
-    """Tokens of a model's context by the packaged table; None where it does not say."""
-    try:
-        _, found = get_snapshot().find_provider_model(model, None, provider, None)
-    except LookupError:
-        try:
-            _, found = get_snapshot().find_provider_model(model, None, None, None)
-        except LookupError:
-            return None
-    return found.context_window
 
 
 def size(request: ModelRequest) -> int:
     """About how many tokens the provider reads; rather too many than too few."""
-    chars = len(request.instructions) + len(request.prefix)
-    pictures = 0
+    read, pictures = at_most(request.instructions) + at_most(request.prefix), 0
     for message in request.messages:
-        chars += len(message.text)
+        read += at_most(message.text)
         pictures += len(message.attachments)
-    return chars // CHARACTERS_PER_TOKEN + 200 * len(request.tools) + IMAGE_TOKENS * pictures
+    return read // BYTES_PER_TOKEN + _TOOL_TOKENS * len(request.tools) + IMAGE_TOKENS * pictures
 
 
 def needs(request: ModelRequest) -> frozenset[Capability]:

@@ -44,12 +44,5 @@ def reorder(kind: FailureKind, failed: Option, rest: Sequence[Option]) -> list[O
     if order == "other_providers_first":
         return sorted(rest, key=lambda option: option.provider == failed.provider)
     if order == "larger_windows_first":
-        return sorted(rest, key=lambda option: not _larger(option, failed))
+        return sorted(rest, key=lambda option: option.facts.context_tokens <= failed.facts.context_tokens)
     return list(rest)
-
-
-def _larger(option: Option, failed: Option) -> bool:
-    """An unknown window may be large enough."""
-    if option.context_tokens is None:
-        return True
-    return failed.context_tokens is not None and option.context_tokens > failed.context_tokens

@@ -7,10 +7,10 @@ from pydantic import Field, StringConstraints
 
 from domain.agents.config import ConfigPart, ModelSettings
 from domain.llm.model import Reasoning
+from domain.llm.provider_config import ProviderName
 from domain.models.call import TaskClass
 
 Capability = Literal["tools", "images", "files", "json_schema", "reasoning"]
-ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 TierName = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 
@@ -25,7 +25,7 @@ class Candidate(ConfigPart):
     provider: ProviderName
     model: Annotated[str, StringConstraints(min_length=1, max_length=120)] | None = None
     context_tokens: Annotated[int, Field(ge=256, le=100_000_000)] | None = None
-    lacks: Annotated[list[Capability], Field(max_length=5, default_factory=list)]
+    lacks: list[Capability] = Field(default_factory=list, max_length=5)
     region: Region | None = None
     reasoning: Reasoning | None = None
 
@@ -51,8 +51,8 @@ class ModelPolicy(ConfigPart):
     """
 
     tasks: dict[TaskClass, Candidates] = Field(default_factory=dict)
-    tiers: Annotated[dict[TierName, Tier], Field(max_length=20, default_factory=dict)]
-    regions: Annotated[list[Region], Field(max_length=50, default_factory=list)]
+    tiers: dict[TierName, Tier] = Field(default_factory=dict, max_length=20)
+    regions: list[Region] = Field(default_factory=list, max_length=50)
     max_cost_micros: Annotated[int, Field(ge=1)] | None = None
     hedge_after_ms: Annotated[int, Field(ge=10, le=60_000)] | None = None
     queue_seconds: Annotated[float, Field(gt=0, le=120)] = 20
@@ -65,6 +65,11 @@ class ModelPolicy(ConfigPart):
         if not found and task not in _NEVER_REPLY:
             found = own.get("reply") or self.tasks.get("reply")
         return found or ()
+
+    def all_candidates(self, tier: str | None) -> Sequence[Candidate]:
+        """Whatever class they are of."""
+        own = self.tiers[tier].tasks if tier in self.tiers else {}
+        return [candidate for tasks in (own, self.tasks) for each in tasks.values() for candidate in each]
 
     def price_ceiling(self, tier: str | None) -> int | None:
         """Micros of one call; that of the tier, where it has one."""

@@ -8,7 +8,7 @@ import pytest
 from domain.errors import FailureKind
 from domain.llm.model import Attachment, ChatMessage, ModelRequest, ToolSpec
 from domain.models.choice import Choice, Health, Need, Option, choose
-from domain.models.facts import ModelFacts, needs, size, window
+from domain.models.facts import ModelFacts, needs, size
 from domain.models.moves import MOVES, reorder
 from domain.models.policy import Candidate, Capability, ModelPolicy
 
@@ -19,8 +19,7 @@ SMALL, BIG, HUGE, EUROPEAN, LOCAL = "acme/small", "acme/big", "vast/huge", "euro
 class World:
     """Five models of four providers, as if these were configured."""
 
-    windows: Mapping[str, int | None] = {"small": 8_000, "big": 128_000, "huge": 1_000_000, "mid": None}
-    micros: Mapping[str, int] = {"small": 1, "big": 10, "huge": 20, "mid": 5}
+    windows: Mapping[str, int] = {"small": 8_000, "big": 128_000, "huge": 1_000_000, "mid": 32_000, "tiny": 4_000}
     regions: Mapping[str, str] = {"acme": "us", "vast": "us", "euro": "eu"}
     lacks: Mapping[str, frozenset[Capability]] = {
         "small": frozenset({"images"}),
@@ -33,13 +32,15 @@ class World:
         model = candidate.model or candidate.provider
         return ModelFacts(
             model,
-            candidate.context_tokens or self.windows.get(model),
+            candidate.context_tokens or self.windows.get(model, 10_000_000),
+            "",
             self.lacks.get(model, frozenset()) | frozenset(candidate.lacks),
             candidate.region or self.regions.get(candidate.provider),
         )
 
-    def worst_case(self, provider: str, model: str, input_tokens: int, output_tokens: int) -> int:
-        return self.micros.get(model, 0) * (input_tokens + output_tokens)
+
+PRICES = {("acme", "small"): 1_000, ("acme", "big"): 10_000, ("vast", "huge"): 20_000, ("euro", "mid"): 5_000}
+"""Micros of the call in question, at the worst; what runs here costs nothing."""
 
 
 def listed(*names: str) -> list[dict[str, str]]:
@@ -97,7 +98,7 @@ def refused(choice: Choice) -> dict[str, str]:
             {},
             [BIG, EUROPEAN, LOCAL],
             {SMALL: "context"},
-            id="too long for one: unknown windows count as large",
+            id="too long for one",
         ),
         pytest.param(
             {"input_tokens": 200_000},
@@ -114,6 +115,22 @@ def refused(choice: Choice) -> dict[str, str]:
             [BIG, HUGE],
             {SMALL: "context"},
             id="too long for one: long_context stands behind",
+        ),
+        pytest.param(
+            {"input_tokens": 200_000, "capabilities": ["tools"]},
+            {},
+            {SMALL: HALF_OPEN},
+            [BIG, EUROPEAN, f"{SMALL}?"],
+            {LOCAL: "capability"},
+            id="too long for every window: shortened for the largest",
+        ),
+        pytest.param(
+            {"input_tokens": 200_000},
+            {"tasks": {"reply": listed(SMALL, BIG)}},
+            {BIG: OPEN},
+            [SMALL],
+            {},
+            id="too long, and the larger is out: shortened now",
         ),
         pytest.param(
             {"input_tokens": 9_000},
@@ -228,7 +245,7 @@ def test_the_policy_decides_who_is_asked_and_says_why_the_others_are_not(
 ) -> None:
     wanted = Need(**{**need, "capabilities": frozenset(need.get("capabilities", ()))})
     states = {tuple(name.split("/")): state for name, state in health.items()}
-    choice = choose(wanted, ModelPolicy.model_validate(policy or USUAL), World(), states)  # type: ignore[arg-type]
+    choice = choose(wanted, ModelPolicy.model_validate(policy or USUAL), World(), states, PRICES)  # type: ignore[arg-type]
     assert (tried(choice), refused(choice)) == (asked, passed_over)
     assert wanted.task in choice.because
     assert all(each.detail for each in choice.passed_over)
@@ -236,13 +253,18 @@ def test_the_policy_decides_who_is_asked_and_says_why_the_others_are_not(
 
 def test_who_is_only_unwell_is_waited_for() -> None:
     policy = ModelPolicy.model_validate({"tasks": {"reply": listed(SMALL, BIG)}})
-    choice = choose(Need(), policy, World(), {("acme", "small"): OPEN, ("acme", "big"): PROBING})
+    choice = choose(Need(), policy, World(), {("acme", "small"): OPEN, ("acme", "big"): PROBING}, PRICES)
     assert choice.seconds == 3
-    assert choose(Need(), policy, World(), {}).seconds is None
+    assert choose(Need(), policy, World(), {}, PRICES).seconds is None
 
 
 def options(*names: str) -> list[Option]:
-    return [Option(*name.split("/"), context_tokens=World.windows.get(name.split("/")[1])) for name in names]
+    found = []
+    for each in listed(*names):
+        facts = World().of(candidate := Candidate.model_validate(each))
+        assert facts is not None
+        found.append(Option(candidate, facts))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -255,14 +277,14 @@ def options(*names: str) -> list[Option]:
         ("timeout", ["acme/tiny", HUGE, EUROPEAN]),
         ("unreachable", [HUGE, EUROPEAN, "acme/tiny"]),
         ("content_filter", [HUGE, EUROPEAN, "acme/tiny"]),
-        ("context_overflow", [HUGE, EUROPEAN, "acme/tiny"]),
+        ("context_overflow", [HUGE, "acme/tiny", EUROPEAN]),
         ("bad_request", ["acme/tiny", HUGE, EUROPEAN]),
         ("garbage", ["acme/tiny", HUGE, EUROPEAN]),
     ],
 )
 def test_each_kind_of_failure_has_its_own_move(kind: FailureKind, asked_next: list[str]) -> None:
     failed = options(BIG)[0]
-    rest = [Option("acme", "tiny", context_tokens=4_000), *options(HUGE, EUROPEAN)]
+    rest = options("acme/tiny", HUGE, EUROPEAN)
     assert [f"{each.provider}/{each.model}" for each in reorder(kind, failed, rest)] == asked_next
 
 
@@ -276,10 +298,5 @@ def test_a_request_says_what_it_needs_and_how_long_it_is() -> None:
     request = ModelRequest("m", "b" * 300, messages, tools=[ToolSpec("t", "", {})], output_schema={}, reasoning="low")
     assert needs(request) == {"tools", "images", "files", "json_schema", "reasoning"}
     assert size(request) == 200 + 200 + 2 * 1600
+    assert size(ModelRequest("m", "你好吗", [])) == 3
     assert needs(ModelRequest("m", "", [], reasoning="none")) == frozenset()
-
-
-def test_windows_of_known_models_are_known_offline() -> None:
-    assert window("openai", "gpt-4o-mini") == 128_000
-    assert window("my-proxy", "gpt-4o-mini") == 128_000, "a name of one's own for a provider hides nothing"
-    assert window("openai", "my-own-model") is None
