@@ -20,6 +20,7 @@ def provider_configs(settings: Settings) -> dict[str, ProviderConfig]:
 
     add("anthropic", "anthropic", settings.anthropic_api_key, anthropic_url, settings.anthropic_model)
     add("openai", "openai", settings.openai_api_key, openai_url, settings.openai_model)
+    add("gemini", "gemini", settings.gemini_api_key, None, None)
     add("deepseek", "deepseek", settings.deepseek_api_key, None, None)
     add("perplexity", "perplexity", settings.perplexity_api_key, None, None)
     return found | settings.providers

@@ -4,15 +4,27 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from domain.llm.local_model import LocalModel
+
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 """What policies, agents, the ledger and metrics call a provider by. One kind may be there under several names."""
 
 ProviderKind = Literal[
-    "openai", "openai_responses", "openai_compatible", "deepseek", "perplexity", "anthropic", "extractive", "scripted"
+    "openai",
+    "openai_responses",
+    "openai_compatible",
+    "deepseek",
+    "perplexity",
+    "anthropic",
+    "gemini",
+    "local",
+    "extractive",
+    "scripted",
 ]
-"""openai is Chat Completions. openai_compatible is any other server that speaks it: vLLM, Ollama, llama.cpp."""
+"""openai is Chat Completions. openai_compatible is any other server that speaks it: vLLM, Ollama, llama.cpp.
+local is a model that Everturn itself runs, from a GGUF file."""
 
-_NO_KEY: frozenset[ProviderKind] = frozenset({"openai_compatible", "extractive", "scripted"})
+_NO_KEY: frozenset[ProviderKind] = frozenset({"openai_compatible", "local", "extractive", "scripted"})
 
 DEFAULT_MODEL: dict[ProviderKind, str] = {
     "openai": "gpt-4o-mini",
@@ -20,6 +32,8 @@ DEFAULT_MODEL: dict[ProviderKind, str] = {
     "deepseek": "deepseek-chat",
     "perplexity": "sonar",
     "anthropic": "claude-sonnet-4-5",
+    "gemini": "gemini-3.8-flash",
+    "local": "local",
     "extractive": "extractive",
     "scripted": "scripted",
 }
@@ -30,7 +44,8 @@ class ProviderConfig(BaseModel):
 
     model: of agents and candidates that name none. region: where it works, for policies that care. max_concurrent:
     calls at the same time, in one process; the rest wait. The seconds: how long it may be silent before and after
-    its first words, and how long one reply may take in all; None takes the process's setting.
+    its first words, and how long one reply may take in all; None takes the process's setting. local: what a provider
+    of that kind runs, and how.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,11 +59,14 @@ class ProviderConfig(BaseModel):
     first_token_seconds: Annotated[float, Field(gt=0)] | None = None
     idle_seconds: Annotated[float, Field(gt=0)] | None = None
     reply_seconds: Annotated[float, Field(gt=0)] | None = None
+    local: LocalModel | None = None
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> "ProviderConfig":
         if self.kind == "openai_compatible" and not (self.base_url and self.model):
             raise ValueError("a provider of kind 'openai_compatible' wants a base_url and a model")
+        if self.local is not None and self.kind != "local":
+            raise ValueError("only a provider of kind 'local' has a local model")
         if self.kind not in _NO_KEY and not (self.key or self.base_url):
             raise ValueError(f"a provider of kind {self.kind!r} wants an api_key, or a base_url of your own")
         return self

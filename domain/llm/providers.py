@@ -1,11 +1,13 @@
 """The model providers of one process by name, and which of them an agent gets. Not for talking to any of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from domain.agents.config import ModelSettings
 from domain.errors import ProviderRejected
 from domain.knowledge.embedder import Embedder
 from domain.llm.extractive import ExtractiveProvider
+from domain.llm.local_model import LocalModel
 from domain.llm.model import Provider
 from domain.llm.preset import preset_of
 from domain.llm.provider_config import ProviderConfig
@@ -84,17 +86,14 @@ def _made(name: str, config: ProviderConfig, embedder: Embedder, patience: Patie
             return ScriptedProvider(name)
         case "extractive":
             return ExtractiveProvider(embedder, name)
-        case "anthropic":
-            from domain.llm.anthropic_messages import AnthropicProvider  # noqa: PLC0415
+        case "local":
+            from domain.llm.local import LocalProvider  # noqa: PLC0415
 
-            return AnthropicProvider(
-                name=name, api_key=config.key or "none", base_url=config.base_url,
-                default_model=config.default_model, patience=patience,
-            )  # fmt: skip
-        case "openai_responses":
-            from domain.llm.openai_responses import ResponsesProvider  # noqa: PLC0415
-
-            return ResponsesProvider(
+            return LocalProvider(
+                config.local or LocalModel(), name=name, default_model=config.default_model, patience=patience
+            )
+        case "anthropic" | "gemini" | "openai_responses":
+            return _spoken(config.kind)(
                 name=name, api_key=config.key or "none", base_url=config.base_url,
                 default_model=config.default_model, patience=patience,
             )  # fmt: skip
@@ -105,3 +104,17 @@ def _made(name: str, config: ProviderConfig, embedder: Embedder, patience: Patie
                 name=name, api_key=config.key or "none", base_url=config.base_url,
                 default_model=config.default_model, patience=patience, preset=preset_of(config.kind, config.base_url),
             )  # fmt: skip
+
+
+def _spoken(kind: Literal["anthropic", "gemini", "openai_responses"]) -> Callable[..., Provider]:
+    if kind == "anthropic":
+        from domain.llm.anthropic_messages import AnthropicProvider  # noqa: PLC0415
+
+        return AnthropicProvider
+    if kind == "gemini":
+        from domain.llm.gemini import GeminiProvider  # noqa: PLC0415
+
+        return GeminiProvider
+    from domain.llm.openai_responses import ResponsesProvider  # noqa: PLC0415
+
+    return ResponsesProvider
