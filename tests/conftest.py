@@ -19,6 +19,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry
 from runtime.temporal import connect
+from tests.house import House, data_folder, open_house
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +56,24 @@ async def database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 async def temporal_client(temporal: EmbeddedTemporal) -> Client:
     return await connect(Settings(temporal_address=temporal.address), Telemetry(None))
+
+
+@pytest.fixture(scope="module")
+async def house(
+    postgres: EmbeddedPostgres,
+    temporal: EmbeddedTemporal,
+    temporal_client: Client,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[House]:
+    """The worker for turns, in this process, with nothing faked but the model."""
+    settings = Settings(
+        database_url=postgres.url,
+        temporal_address=temporal.address,
+        data_dir=data_folder(tmp_path_factory.mktemp("house")),
+        allow_private_tool_targets=True,
+    )
+    async with open_house(settings, temporal_client) as house:
+        yield house
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """An order in a passage or in a tool's answer does not reach the model, and the turn's record says where it stood."""
 
 import base64
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
-from temporalio.client import Client
 
 from contracts.ingest import IngestInput
 from contracts.turn import ToolResult
@@ -18,10 +16,7 @@ from domain.knowledge.index import embedded_text
 from domain.knowledge.parse import parse
 from domain.knowledge.passage import Passage
 from domain.llm.prompt import Exchange, build_request
-from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
-from tests.house import House, data_folder, open_house
+from tests.house import House
 from tests.rows import make_conversation
 from tests.tool_server import tool_server
 
@@ -102,23 +97,6 @@ def test_the_policy_decides_and_numbers_stay() -> None:
 
 def lists(read: object) -> tuple[list[Passage], list[ToolResult]]:
     return read.passages, read.tool_results  # type: ignore[attr-defined]
-
-
-@pytest.fixture(scope="module")
-async def house(
-    postgres: EmbeddedPostgres,
-    temporal: EmbeddedTemporal,
-    temporal_client: Client,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[House]:
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("quoted")),
-        allow_private_tool_targets=True,
-    )
-    async with open_house(settings, temporal_client) as house:
-        yield house
 
 
 async def test_a_turn_tells_where_orders_stood_and_keeps_them_from_its_evidence(house: House, org: UUID) -> None:

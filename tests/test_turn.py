@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from contracts import ids, queues
@@ -17,29 +17,9 @@ from domain.agents.config import AgentConfig, Guardrails, HttpTool, ModelSetting
 from domain.conversations import turn_store
 from domain.conversations.log import LoggedEvent, rebuild
 from domain.conversations.stranded_store import stranded_turns
-from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
-from tests.house import House, data_folder, open_house
+from tests.house import House
 from tests.rows import make_conversation
 from tests.tool_server import ToolServer, tool_server
-
-
-@pytest.fixture(scope="module")
-async def house(
-    postgres: EmbeddedPostgres,
-    temporal: EmbeddedTemporal,
-    temporal_client: Client,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[House]:
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("house")),
-        allow_private_tool_targets=True,
-    )
-    async with open_house(settings, temporal_client) as house:
-        yield house
 
 
 def scripted(text: str = "This is a scripted reply.", **script: object) -> AgentConfig:
@@ -72,9 +52,9 @@ async def test_a_message_is_answered_and_everything_about_it_is_stored(house: Ho
     assert rebuild(events) == "This is a scripted reply."
     assert await stored(house, ref) == [("user", "Hello there"), ("assistant", "This is a scripted reply.")]
     async with house.resources.database.transaction(ref.org_id) as connection:
-        calls = await connection.fetch("SELECT state, attempts FROM model_calls")
+        calls = await connection.fetch("SELECT state, outcome, number FROM model_calls")
         turn = await connection.fetchrow("SELECT state, language, record FROM turns")
-    assert [(call["state"], call["attempts"]) for call in calls] == [("settled", 1)]
+    assert [tuple(call) for call in calls] == [("settled", "answered", 1)]
     assert turn is not None
     assert (turn["state"], turn["language"]) == ("completed", "en")
     assert "reply" in turn["record"]["timings_ms"]
@@ -124,7 +104,7 @@ async def test_a_provider_that_fails_in_mid_stream_is_asked_again_and_no_text_re
     assert deltas == "alpha beta gamma delta epsilon zeta", "an OpenAI client cannot take anything back"
     assert [e.data["attempt"] for e in events if e.type == "reply.started"] == [1, 2, 3]
     async with house.resources.database.transaction(ref.org_id) as connection:
-        assert await connection.fetchval("SELECT count(*) FROM model_calls WHERE state = 'settled'") == 1
+        assert await connection.fetchval("SELECT count(*) FROM model_calls WHERE outcome = 'answered'") == 1
 
 
 async def test_a_provider_that_rejects_the_request_ends_the_turn_with_an_explanation(house: House, org: UUID) -> None:
@@ -182,7 +162,7 @@ async def test_a_tool_is_called_once_and_its_result_goes_to_the_model(
     assert kinds(events)[-4:] == ["tool.finished", "reply.started", "message.created", "turn.completed"]
     async with house.resources.database.transaction(ref.org_id) as connection:
         ledger = await connection.fetch("SELECT state FROM tool_calls")
-        calls = await connection.fetch("SELECT state FROM model_calls ORDER BY step")
+        calls = await connection.fetch("SELECT state FROM model_calls ORDER BY place")
     assert [row["state"] for row in ledger] == ["succeeded"]
     assert [row["state"] for row in calls] == ["settled", "settled"]
 

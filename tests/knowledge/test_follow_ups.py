@@ -1,11 +1,7 @@
 """A follow-up in a conversation finds what its question before was about, and the turn tells what was searched."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
-
-import pytest
-from temporalio.client import Client
 
 from contracts.ingest import IngestInput
 from contracts.turn import TurnRef
@@ -13,10 +9,7 @@ from domain.agents.config import AgentConfig, ModelSettings, RetrievalSettings, 
 from domain.knowledge.chunk import chunk
 from domain.knowledge.index import embedded_text
 from domain.knowledge.parse import parse
-from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
-from tests.house import House, data_folder, open_house
+from tests.house import House
 from tests.rows import make_conversation
 
 PLANS = """# Travel insurance
@@ -29,22 +22,6 @@ Lost baggage is paid for up to 1,200 euros when the airline confirms the loss in
 
 The counters are open from eight to six, on holidays until noon.
 """
-
-
-@pytest.fixture(scope="module")
-async def house(
-    postgres: EmbeddedPostgres,
-    temporal: EmbeddedTemporal,
-    temporal_client: Client,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[House]:
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("follow-ups")),
-    )
-    async with open_house(settings, temporal_client) as house:
-        yield house
 
 
 async def talk(house: House, org: UUID, config: AgentConfig, *texts: str) -> list[dict[str, Any]]:

@@ -1,20 +1,15 @@
 """An agent that asks for neighbours reads a found passage with the text around it, and its evidence says where."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
-from temporalio.client import Client
 
 from contracts.ingest import IngestInput
 from domain.agents.config import AgentConfig, ModelSettings, RetrievalSettings, Script
 from domain.knowledge.chunk import Chunk, chunk
 from domain.knowledge.extract import Block, assemble
 from domain.knowledge.index import embedded_text
-from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
-from tests.house import House, data_folder, open_house
+from tests.house import House
 from tests.rows import make_conversation
 
 _STORY = " ".join(
@@ -22,22 +17,6 @@ _STORY = " ".join(
     + ["Lost baggage is paid for up to 1,200 euros when the airline confirms the loss."]
     + [f"After the journey, form {n} is signed and kept for three years." for n in range(20)]
 )
-
-
-@pytest.fixture(scope="module")
-async def house(
-    postgres: EmbeddedPostgres,
-    temporal: EmbeddedTemporal,
-    temporal_client: Client,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[House]:
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("neighbours")),
-    )
-    async with open_house(settings, temporal_client) as house:
-        yield house
 
 
 async def ingested(house: House, document: IngestInput) -> list[Chunk]:
