@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from domain.errors import ProviderRejected
 from domain.llm.fit import IMAGE_TOKENS
+from domain.llm.local_model import LocalModel
 from domain.llm.model import ModelRequest
+from domain.llm.provider_config import ProviderConfig
 from domain.llm.providers import Providers
 from domain.llm.tokens import at_most
 from domain.llm.window import published_tokens
@@ -13,6 +15,7 @@ from domain.models.policy import Candidate, Capability
 _LACKS: dict[str, frozenset[Capability]] = {
     "extractive": frozenset({"tools", "images", "files", "json_schema", "reasoning"}),
     "perplexity": frozenset({"tools"}),
+    "local": frozenset({"images", "files", "reasoning"}),
 }
 """By the kind of a provider; what a candidate says of itself is added."""
 
@@ -53,12 +56,18 @@ class Facts:
         model = candidate.model or provider.default_model
         return ModelFacts(
             model,
-            candidate.context_tokens or published_tokens(config.kind, model),
+            candidate.context_tokens or _window(config, model),
             config.kind,
             _LACKS.get(config.kind, frozenset()) | frozenset(candidate.lacks),
             candidate.region or config.region,
             config.kind in _IN_PROCESS,
         )
+
+
+def _window(config: ProviderConfig, model: str) -> int:
+    if config.kind == "local":
+        return (config.local or LocalModel()).context_tokens
+    return published_tokens(config.kind, model)
 
 
 def size(request: ModelRequest) -> int:
