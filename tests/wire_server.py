@@ -22,6 +22,13 @@ class WireServer:
         self.hung_up = asyncio.Event()
         self.url = ""
 
+    def answer_with(self, *answers: Answer) -> None:
+        """From now on; what it was asked before is forgotten."""
+        self._answers = list(answers)
+        self.requests.clear()
+        self.headers.clear()
+        self.lines.clear()
+
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             line, *rest = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
@@ -62,7 +69,8 @@ def whole(status: int, body: str | bytes, *, type: str = "application/json", **h
 
 
 def streamed(*pieces: bytes, ends: str = "whole") -> Answer:
-    """Server-sent events in chunks. ends: whole, cut (no last chunk), reset, or stall (no event any more)."""
+    """Server-sent events in chunks. ends: whole, cut (no last chunk), reset, stall (no event any more), or open, for
+    a caller who goes on writing."""
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
@@ -84,6 +92,18 @@ def streamed(*pieces: bytes, ends: str = "whole") -> Answer:
                 chunk(b": still here\n\n")
                 await writer.drain()
                 await asyncio.sleep(0.05)
+
+    return answer
+
+
+def endless(first: bytes, then: bytes) -> Answer:
+    """Server-sent events that never end, as fast as they are taken."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + first)
+        while True:
+            writer.write(then)
+            await writer.drain()
 
     return answer
 

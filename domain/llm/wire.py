@@ -155,7 +155,7 @@ def _cut(reader: Reader, request: ModelRequest) -> Finished:
 
 def _refuse_silence(provider: str, request: ModelRequest, finished: Finished) -> None:
     """A customer cannot be given nothing; but a reply that goes on after text of its own may have no more to say."""
-    if finished.finish == "content_filter":
+    if finished.finish in {"content_filter", "refused"}:
         raise ProviderRejected(f"{provider}'s content filter took the whole reply.", kind="content_filter")
     spoke = request.prefix or next((m.text for m in reversed(request.messages) if m.tool_requests), "")
     if not spoke.strip():
