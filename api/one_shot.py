@@ -11,12 +11,15 @@ from domain.conversations import store
 from domain.conversations.store import GivenLine
 
 
-def input_of(org_id: UUID, conversation_id: UUID, agent_version_id: UUID, text: str) -> OneShotInput:
-    """What the turn workflow is given; its ids follow from the conversation's, so a repeat is the same turn."""
+def input_of(org_id: UUID, conversation_id: UUID, agent_version_id: UUID, text: str, api_key_id: UUID) -> OneShotInput:
+    """What the turn workflow is given; its ids follow from the conversation's, so a repeat is the same turn.
+
+    api_key_id: whose spending the turn is.
+    """
     turn_id = uuid5(conversation_id, "turn")
     return OneShotInput(
         ref=TurnRef(org_id=org_id, conversation_id=conversation_id, turn_id=turn_id, agent_version_id=agent_version_id),
-        messages=[IncomingMessage(id=uuid5(turn_id, "message"), text=text)],
+        messages=[IncomingMessage(id=uuid5(turn_id, "message"), text=text, api_key_id=api_key_id)],
     )
 
 
@@ -27,6 +30,7 @@ async def lay_down(
     history: Sequence[GivenLine],
     text: str,
     *,
+    api_key_id: UUID,
     labels: dict[str, str] | None = None,
 ) -> OneShotInput:
     """Store everything said before `text`; the turn itself stores `text`."""
@@ -34,4 +38,4 @@ async def lay_down(
     await store.create_one_shot(
         session, conversation_id, org_id, agent.agent.id, agent.version.id, history=history, labels=labels
     )
-    return input_of(org_id, conversation_id, agent.version.id, text)
+    return input_of(org_id, conversation_id, agent.version.id, text, api_key_id)

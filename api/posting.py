@@ -61,14 +61,19 @@ class Posting:
         self._temporal = temporal
         self._running: set[asyncio.Task[MessageAccepted]] = set()
 
-    async def prepare(self, org_id: UUID, conversation_id: UUID, text: str, key: str) -> Ask:
-        """One round trip. Raises NotFound, ConversationIsClosed, IdempotencyKeyReused."""
+    async def prepare(
+        self, org_id: UUID, conversation_id: UUID, text: str, key: str, api_key_id: UUID | None = None
+    ) -> Ask:
+        """One round trip. api_key_id: whose spending the answer is.
+
+        Raises NotFound, ConversationIsClosed, IdempotencyKeyReused.
+        """
         known = await store.read_incoming(self._database, org_id, conversation_id, key)
         if known.message_id is not None and known.message_text != text:
             raise _reused()
         if known.message_id is None and known.state != "open":
             raise ConversationIsClosed("this conversation is closed")
-        return Ask(org_id, conversation_id, incoming(conversation_id, key, text), key, known)
+        return Ask(org_id, conversation_id, incoming(conversation_id, key, text, api_key_id), key, known)
 
     async def post(self, ask: Ask) -> MessageAccepted:
         """Idempotent; what returns is durable.
@@ -156,10 +161,10 @@ class Posting:
                 await asyncio.sleep(0.2)
 
 
-def incoming(conversation_id: UUID, key: str, text: str) -> IncomingMessage:
+def incoming(conversation_id: UUID, key: str, text: str, api_key_id: UUID | None = None) -> IncomingMessage:
     """Its id follows from key and text, so a repeat is the same message and another text is another one."""
     made = uuid5(conversation_id, f"{key} {hashlib.sha256(text.encode()).hexdigest()}")
-    return IncomingMessage(id=made, text=text, client_key=key)
+    return IncomingMessage(id=made, text=text, client_key=key, api_key_id=api_key_id)
 
 
 class AnswerTo:

@@ -11,6 +11,7 @@ from domain.conversations.hub import EventHub
 from domain.knowledge.removal import Removal
 from domain.knowledge.search import Knowledge
 from domain.knowledge.storage import Storage
+from domain.models.price_book import PriceBook
 from runtime.metrics import Metrics
 
 
@@ -28,6 +29,7 @@ class ApiResources:
     storage: Storage
     temporal: Temporal
     metrics: Metrics
+    prices: PriceBook
     authenticator: Authenticator
     max_body_bytes: int = 1_000_000
     max_upload_bytes: int = 50_000_000

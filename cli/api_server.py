@@ -46,6 +46,7 @@ def _api_resources(resources: Resources, temporal: Temporal) -> ApiResources:
         storage=resources.storage,
         temporal=temporal,
         metrics=resources.metrics,
+        prices=resources.ledger.prices,
         authenticator=Authenticator(resources.database),
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_upload_bytes,

@@ -15,8 +15,12 @@ from domain.knowledge.storage import Storage
 from domain.knowledge.storages import open_storage
 from domain.llm.providers import Providers, configured_providers
 from domain.llm.wire import Patience
+from domain.models.breaker import Breakers
 from domain.models.ledger import Ledger
+from domain.models.limits import Limits
+from domain.models.policies import Policies
 from domain.models.price_book import PriceBook, Seller
+from domain.models.router import ModelRouter
 from runtime.metrics import Metrics
 from runtime.provider_configs import provider_configs
 from runtime.settings import Settings
@@ -37,6 +41,7 @@ class Resources:
     storage: Storage
     providers: Providers
     ledger: Ledger
+    router: ModelRouter
     telemetry: Telemetry
     metrics: Metrics
 
@@ -68,6 +73,9 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
         deployment=settings.model_prices,
         assumed=settings.assumed_model_price,
     )
+    ledger, breakers = Ledger(database, prices, metrics), Breakers(database, opened=metrics.breaker_opened)
+    limits = Limits(providers.limits, waited=metrics.provider_waited)
+    router = ModelRouter(providers, Policies(database), breakers, limits, ledger, telemetry)
     try:
         yield Resources(
             settings=settings,
@@ -76,7 +84,8 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
             knowledge=Knowledge(settings.data_dir / "lance", remote or embedder, provider_reranker=reranker),
             storage=open_storage(settings.storage_url, settings.data_dir / "objects"),
             providers=providers,
-            ledger=Ledger(database, prices, metrics),
+            ledger=ledger,
+            router=router,
             telemetry=telemetry,
             metrics=metrics,
         )
@@ -84,14 +93,15 @@ async def open_resources(settings: Settings, service: str) -> AsyncIterator[Reso
         for each in (remote, reranker):
             if each is not None:
                 await each.close()
+        await breakers.close()
         await providers.close()
         await database.close()
         telemetry.close()
 
 
-def _seller(providers: Providers, name: str) -> Seller | None:
-    if name not in providers:
-        return None
+def _seller(providers: Providers, name: str) -> Seller:
+    if name not in providers:  # known to the process that calls it, perhaps, but not to this one
+        return Seller(name)
     config = providers.config(name)
     return Seller(config.kind, config.base_url)
 

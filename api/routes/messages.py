@@ -70,7 +70,7 @@ async def post_message(
     """Say something. The same Idempotency-Key and text again is the same message, and streams the same answer."""
     door = posting(request)
     key = idempotency_key(request, resources)
-    ask = await door.prepare(principal.org_id, conversation_id, new.text, key)
+    ask = await door.prepare(principal.org_id, conversation_id, new.text, key, principal.key_id)
     said = {"Idempotency-Key": key} | ({"Idempotency-Replayed": "true"} if ask.stored else {})
     if "text/event-stream" in request.headers.get("accept", ""):
         return Stream(door.stream(ask), said)

@@ -116,14 +116,16 @@ async def _lay_down(
         if known is not None:
             if known.labels.get("request_sha256") != said:
                 raise IdempotencyKeyReused("this Idempotency-Key was used for another request; choose a new one")
-            turn = one_shot.input_of(principal.org_id, conversation_id, known.agent_version_id, text)
+            turn = one_shot.input_of(principal.org_id, conversation_id, known.agent_version_id, text, principal.key_id)
         else:
             try:
                 agent = await agents.find_agent(session, body.model)
             except NotFound as error:
                 raise _no_model(body.model) from error
             labels = {"request_sha256": said, "channel": "openai"}
-            turn = await one_shot.lay_down(session, conversation_id, agent, body.history(), text, labels=labels)
+            turn = await one_shot.lay_down(
+                session, conversation_id, agent, body.history(), text, api_key_id=principal.key_id, labels=labels
+            )
     return _Asked(principal.org_id, turn, body, key)
 
 

@@ -113,7 +113,7 @@ class Cancelled(BaseModel):
 async def start_run(principal: Writer, work: Work, new: NewRun, response: Response) -> RunStarted:
     """Start a workflow. The organisation is always the caller's own."""
     if isinstance(new, NewTurnRun):
-        started = await _turn(work, new.input)
+        started = await _turn(work, principal, new.input)
     elif isinstance(new, NewIngestRun):
         started = await _ingest(work, new.input)
     else:
@@ -157,10 +157,10 @@ async def get_run(principal: Reader, resources: Resources, run_id: RunId) -> Run
     )
 
 
-async def _turn(work: Work, asked: TurnAsked) -> RunStarted:
+async def _turn(work: Work, principal: Principal, asked: TurnAsked) -> RunStarted:
     agent = working(await agents.get_agent(work.session, asked.agent_id))
     conversation_id = uuid4()
-    turn = await one_shot.lay_down(work.session, conversation_id, agent, [], asked.text)
+    turn = await one_shot.lay_down(work.session, conversation_id, agent, [], asked.text, api_key_id=principal.key_id)
     work.start = StartTurn(input=turn)
     return RunStarted(
         id=ids.turn_workflow_id(turn.ref.turn_id), workflow="TurnWorkflow", conversation_id=conversation_id

@@ -112,7 +112,7 @@ async def converse(
         return
     if websocket.application_state.name == "CONNECTING":
         await websocket.accept()
-    line = _Line(websocket, principal.org_id, conversation_id, resources.max_body_bytes)
+    line = _Line(websocket, principal, conversation_id, resources.max_body_bytes)
     try:
         line.follow(known.last_seq if resume_from is None else resume_from)
         await line.listen()
@@ -125,9 +125,10 @@ async def converse(
 class _Line:
     """One open socket: a pump of events, and what is heard on it."""
 
-    def __init__(self, websocket: WebSocket, org_id: UUID, conversation_id: UUID, max_bytes: int) -> None:
+    def __init__(self, websocket: WebSocket, principal: Principal, conversation_id: UUID, max_bytes: int) -> None:
         self._websocket = websocket
-        self._org_id = org_id
+        self._org_id = principal.org_id
+        self._key_id = principal.key_id
         self._conversation_id = conversation_id
         self._max_bytes = max_bytes
         self._pump: asyncio.Task[None] | None = None
@@ -162,7 +163,7 @@ class _Line:
         elif isinstance(said, Say):
             key = said.idempotency_key or uuid4().hex
             door: Posting = self._websocket.app.state.posting
-            ask = await door.prepare(self._org_id, self._conversation_id, said.text, key)
+            ask = await door.prepare(self._org_id, self._conversation_id, said.text, key, self._key_id)
             accepted = await door.post(ask)
             await self._tell(
                 "message.accepted",

@@ -15,6 +15,8 @@ Permission = Literal[
     "keys:write",
     "runs:read",
     "runs:write",
+    "spend:read",
+    "spend:write",
 ]
 
 ALL: Final[tuple[Permission, ...]] = get_args(Permission)

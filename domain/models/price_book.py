@@ -12,7 +12,7 @@ from uuid import UUID
 
 from db.engine import Database
 from domain.models import price_store
-from domain.models.prices import UNKNOWN, Price, packaged_price
+from domain.models.prices import Price, packaged_price
 from domain.models.rates import DatedRates, Rates
 
 _FRESH_SECONDS = 30.0
@@ -31,7 +31,7 @@ class PriceBook:
     def __init__(
         self,
         database: Database,
-        sellers: Callable[[str], Seller | None],
+        sellers: Callable[[str], Seller],
         *,
         deployment: Sequence[DatedRates] = (),
         assumed: Rates | None = None,
@@ -73,7 +73,7 @@ class PriceBook:
 
     def _packaged(self, provider: str, model: str) -> Price:
         seller = self._sellers(provider)
-        price = UNKNOWN if seller is None else packaged_price(seller.kind, seller.base_url, model, datetime.now(UTC))
+        price = packaged_price(seller.kind, seller.base_url, model, datetime.now(UTC))
         return price if price.known or self._assumed is None else self._assumed
 
 

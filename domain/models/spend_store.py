@@ -82,7 +82,7 @@ async def spent(
         *(func.coalesce(func.sum(getattr(ModelCall, name)), 0) for name in _TOKENS),
     )
     within = (col(ModelCall.reserved_at) >= since, col(ModelCall.reserved_at) < before)
-    statement = select(*groups, *sums).where(*within)  # type: ignore[call-overload]
+    statement = select(*groups, *sums).where(*within)
     for name, value in (only or {}).items():
         statement = statement.where(_BY[name] == value)
     if groups:

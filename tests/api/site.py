@@ -69,6 +69,7 @@ async def open_site(
         storage=resources.storage,
         temporal=Temporal(client),
         metrics=Metrics(),
+        prices=resources.ledger.prices,
         authenticator=Authenticator(database),
         max_upload_bytes=max_upload_bytes,
         require_idempotency_key=require_idempotency_key,

@@ -17,11 +17,13 @@ from tests.api.site import Site
 BODIES: dict[str, Any] = {
     "update_agent": {"name": "stolen"},
     "update_collection": {"name": "stolen"},
+    "update_document": {"labels": {"plan": "stolen"}},
     "search_collection": {"query": "anything"},
     "post_message": {"text": "hello"},
     "create_source": {"kind": "url", "url": "https://example.com/a.txt"},
     "rate_message": {"rating": "bad"},
     "update_gap": {"state": "resolved"},
+    "update_budget": {"stops": False},
     "create_retrieval_test": {"question": "q", "expected": {"phrases": ["a"]}},
     "update_retrieval_test": {"question": "q"},
     "import_retrieval_tests": {"tests": [{"question": "q", "expected": {"phrases": ["a"]}}]},
@@ -60,8 +62,14 @@ async def mine(site: Site, org: UUID, caller: httpx2.AsyncClient) -> Belongings:
     reply, gap = await make_reply_and_gap(site.database, turn, collection["id"])
     path = f"/v1/collections/{collection['id']}/retrieval-tests"
     test = (await caller.post(path, json={"question": "q", "expected": {"phrases": ["a"]}})).json()
+    terms = {"scope": "organisation", "period": "day", "limit_micros": 10**9}
+    budget = (await caller.post("/v1/budgets", json=terms)).json()
+    rates = {"provider": "openai", "model": "mine", "input": "1", "output": "2", "source": "a test"}
+    price = (await caller.post("/v1/model-prices", json=rates)).json()
     return Belongings(
         {
+            "budget_id": budget["id"],
+            "price_id": price["id"],
             "source_id": source["id"],
             "message_id": str(reply),
             "gap_id": str(gap),

@@ -23,6 +23,8 @@ KINDS = (
     "turn_id",
     "agent_id",
     "source_id",
+    "budget_id",
+    "price_id",
 )
 
 
