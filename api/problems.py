@@ -56,7 +56,7 @@ LOST_DATABASE = (
 class Problem(Exception):
     """Not raised: what is about to be said about an error, before it has a wire format."""
 
-    def __init__(self, fault: DomainError, errors: Sequence[dict[str, str]] = ()) -> None:
+    def __init__(self, fault: DomainError, errors: Sequence[dict[str, Any]] = ()) -> None:
         self.fault = fault
         self.errors = list(errors) or _places(fault)
 
@@ -135,7 +135,7 @@ def _sentence(status: int) -> str:
     )
 
 
-def _places(fault: DomainError) -> list[dict[str, str]]:
+def _places(fault: DomainError) -> list[dict[str, Any]]:
     if isinstance(fault, faults.InvalidParameter):
         return [{"parameter": fault.parameter, "detail": fault.detail}]
     if fault.pointer is not None:
@@ -152,16 +152,14 @@ def _invalid(error: RequestValidationError) -> Problem:
     return Problem(Invalid("the request is not valid; `errors` says where"), [_place(one) for one in faulty])
 
 
-def _place(one: dict[str, Any]) -> dict[str, str]:
+def _place(one: dict[str, Any]) -> dict[str, Any]:
     where, *steps = one["loc"]
     detail = str(one["msg"]).encode("utf-8", "replace").decode()
     if where == "body":
-        deeper = one.get("ctx", {}).get("pointer", "")
-        return {
-            "pointer": "".join(f"/{escaped(step)}" for step in steps) + deeper,
-            "detail": detail,
-            "code": one["type"],
-        }
+        known = one.get("ctx", {})
+        place = "".join(f"/{escaped(step)}" for step in steps) + known.get("pointer", "")
+        line = {"line": known["line"]} if isinstance(known.get("line"), int) else {}
+        return {"pointer": place, **line, "detail": detail, "code": one["type"]}
     name = str(steps[0]) if steps else str(where)
     return {"parameter": name, "detail": detail, "code": one["type"]}
 
@@ -190,6 +188,7 @@ SCHEMA: dict[str, Any] = json.loads("""{
         "type": "object",
         "properties": {
           "pointer": {"type": "string", "description": "JSON Pointer into the body"},
+          "line": {"type": "integer", "description": "of the text at the pointer, from 1, where it has lines"},
           "parameter": {"type": "string", "description": "query parameter or header"},
           "detail": {"type": "string"},
           "code": {"type": "string"}

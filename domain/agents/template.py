@@ -12,7 +12,7 @@ from typing import Annotated
 
 from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 BUILT_IN = ("language", "today")
 """Always there: the customer's language (ISO 639-1), and the date (UTC, YYYY-MM-DD)."""
@@ -71,12 +71,45 @@ _TEXTS = (nodes.Name, nodes.Const, nodes.Filter)
 _COMPARISONS = ("eq", "ne", "in", "notin")
 
 
+_WORDS = frozenset(
+    [
+        "and",
+        "caller",
+        "elif",
+        "else",
+        "endif",
+        "false",
+        "if",
+        "import",
+        "in",
+        "is",
+        "kwargs",
+        "loop",
+        "none",
+        "not",
+        "or",
+        "recursive",
+        "self",
+        "super",
+        "true",
+        "varargs",
+    ]
+)
+"""Mean something to Jinja itself."""
+
+
+def _no_word(name: str) -> str:
+    if name in _WORDS:
+        raise ValueError(f"`{name}` is a word of the template language")
+    return name
+
+
 class PromptVariable(BaseModel):
     """A word that instructions may use. Its value is the conversation's label of the same name, else `default`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_no_word)]
     description: Annotated[str, StringConstraints(max_length=500)] = ""
     default: Annotated[str, StringConstraints(max_length=MAX_VALUE_CHARS)] = ""
 

@@ -50,6 +50,24 @@ async def test_a_changed_config_makes_a_version_and_the_same_makes_none(caller: 
     assert (await caller.get(f"{path}/versions/3")).status_code == 404
 
 
+async def test_instructions_that_cannot_be_filled_in_are_refused_with_pointer_and_line(
+    caller: httpx2.AsyncClient,
+) -> None:
+    good = {"instructions": "You sell for {{ shop }}.", "variables": [{"name": "shop", "default": "ACME"}]}
+    agent = (await caller.post("/v1/agents", json={"name": "a", "config": good})).json()
+    assert agent["config"]["variables"] == [{"name": "shop", "description": "", "default": "ACME"}]
+    for instructions in ("Be kind.\nYou sell for\n{{ nobody }}.", "a\n\n{{ shop.__class__ }}"):
+        refused = await caller.patch(
+            f"/v1/agents/{agent['id']}", json={"config": {**good, "instructions": instructions}}
+        )
+        assert refused.status_code == 422
+        place = refused.json()["errors"][0]
+        assert (place["pointer"], place["line"], place["code"]) == ("/config/instructions", 3, "prompt_template")
+    taken = await caller.post("/v1/agents", json={"name": "b", "config": {"variables": [{"name": "today"}]}})
+    assert taken.json()["errors"][0]["pointer"] == "/config/variables/0/name"
+    assert (await caller.get(f"/v1/agents/{agent['id']}")).json()["version"] == 1
+
+
 async def test_a_conversation_keeps_the_version_it_began_with(caller: httpx2.AsyncClient) -> None:
     agent = (await caller.post("/v1/agents", json={"name": "a", "config": SCRIPTED})).json()
     begun = (await caller.post("/v1/conversations", json={"agent_id": agent["id"]})).json()
