@@ -61,16 +61,7 @@ def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> l
     versions = AgentVersions(database)
     route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge, resources.providers)
     persist = Persist(database, versions, resources.embedder, resources.metrics)
-    reply = ReplyStep(
-        database,
-        log,
-        versions,
-        knowledge,
-        resources.providers,
-        resources.ledger,
-        resources.telemetry,
-        resources.metrics,
-    )
+    reply = ReplyStep(database, log, versions, knowledge, resources.router, resources.metrics)
     return [
         Prepare(database, versions, route, retrieve, resources.metrics).prepare,
         reply.reply,

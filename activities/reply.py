@@ -1,6 +1,7 @@
 """Reply: one model call, streamed into the event log as it is spoken."""
 
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,28 +11,23 @@ from temporalio import activity
 from activities.errors import domain_errors
 from activities.heartbeat import heartbeats
 from contracts.ids import fence
-from contracts.turn import QuotedVerdict, Reply, ReplyInput, ToolCall, Usage
+from contracts.turn import QuotedVerdict, Reply, ReplyInput, ToolCall
 from db.engine import Database
 from domain.agents.config import AgentConfig
 from domain.agents.version_store import AgentVersions
 from domain.conversations import turn_store
 from domain.conversations.log import EventLog
 from domain.conversations.speech import Speech
-from domain.errors import ProviderFailure, Superseded
 from domain.guard.guard import check_incoming
 from domain.guard.quotations import Quotations, guard_quotations
 from domain.guard.streaming import OutgoingStream
 from domain.knowledge.search import Knowledge
-from domain.llm.fit import fit
-from domain.llm.model import ChatMessage, Exchange, Finished, ModelRequest, Provider, TextPiece
+from domain.llm.model import ChatMessage, Exchange, Finished, ModelRequest, TextPiece
 from domain.llm.prompt import build_request
-from domain.llm.providers import Providers
-from domain.llm.window import window
-from domain.models.call import CallPlace, ModelCall, Settled
-from domain.models.ledger import Ledger
-from domain.models.prices import Price
+from domain.models.call import CallPlace
+from domain.models.router import ModelRouter, Ruling
+from domain.models.trail import Trail
 from runtime.metrics import Metrics
-from runtime.telemetry import Telemetry
 
 # The same earlier messages come with every turn of a conversation; the check of twenty costs 3 ms.
 _checked_before = lru_cache(maxsize=4096)(check_incoming)
@@ -39,16 +35,14 @@ _checked_before = lru_cache(maxsize=4096)(check_incoming)
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One prepared model call: whom to ask what, and where its words go."""
+    """One prepared model call: who may be asked what, and where its words go."""
 
-    provider: Provider
-    model: str
+    ruling: Ruling
+    trail: Trail
     request: ModelRequest
     speech: Speech
     guarded: OutgoingStream
     quoted: list[QuotedVerdict]
-    entry: ModelCall
-    price: Price
 
 
 class ReplyStep:
@@ -58,18 +52,14 @@ class ReplyStep:
         log: EventLog,
         versions: AgentVersions,
         knowledge: Knowledge,
-        providers: Providers,
-        ledger: Ledger,
-        telemetry: Telemetry,
+        router: ModelRouter,
         metrics: Metrics,
     ) -> None:
         self._database = database
         self._log = log
         self._versions = versions
         self._knowledge = knowledge
-        self._providers = providers
-        self._ledger = ledger
-        self._telemetry = telemetry
+        self._router = router
         self._metrics = metrics
 
     @activity.defn(name="reply")
@@ -83,33 +73,17 @@ class ReplyStep:
         started = time.monotonic()
         async with heartbeats():
             call = await self._prepare(input)
-            finished, first_token, cost = await self._paid(call, started)
-        return self._account(input, call, finished, first_token, cost)
-
-    async def _paid(self, call: _Call, started: float) -> tuple[Finished, float | None, int]:
-        """Speaks, with the call on the books before and its cost after, whatever becomes of it."""
-        request, price = call.request, call.price
-        read = sum(len(message.text) for message in request.messages) + len(request.instructions)
-        most = Usage(input_tokens=read, output_tokens=request.max_output_tokens)
-        worst = price.worst_case_micros(most.input_tokens, most.output_tokens)
-        await self._ledger.reserve(call.entry, worst, worst_usage=most)
-        try:
             finished, first_token = await self._speak(call, started)
-        except (ProviderFailure, Superseded) as error:
-            outcome = "superseded" if isinstance(error, Superseded) else error.kind
-            took = (time.monotonic() - started) * 1000
-            await self._ledger.settle(call.entry, Settled(outcome, Usage(), 0, took, detail=error.detail))
-            raise
-        cost = price.cost_micros(finished.usage)
-        took = (time.monotonic() - started) * 1000
-        first_ms = None if first_token is None else first_token * 1000
-        await self._ledger.settle(call.entry, Settled("answered", finished.usage, cost, took, first_ms))
-        return finished, first_token, cost
+        return self._account(input, call, finished, first_token)
 
     async def _prepare(self, input: ReplyInput) -> _Call:
         ref, attempt = input.ref, activity.info().attempt
         config = await self._versions.config(ref.org_id, ref.agent_version_id)
-        provider, model = self._providers.choose(config.model)
+        settings = config.model
+        ruling = await self._router.ruling(
+            ref.org_id, ref.agent_version_id, settings, task=settings.task, conversation_id=ref.conversation_id
+        )
+        provider, model = self._router.expected(ruling)
         found = await self._knowledge.passages(ref.org_id, input.passages, neighbours=config.retrieval.neighbours)
         read = guard_quotations(found, input.tool_results, config.guardrails)
         right = fence(input.number, input.step, attempt)
@@ -120,7 +94,7 @@ class ReplyStep:
             place=_place(input),
             passages=None if input.said or input.tool_results else read.passages,
             history_messages=config.history_messages,
-            announce=_announcement(input, provider.name, model, attempt),
+            announce=_announcement(input, provider, model, attempt),
         )
         speech = Speech(self._log, ref, right, said=input.said, shown=floor.shown)
         exchange = Exchange(
@@ -142,41 +116,31 @@ class ReplyStep:
         )
         guarded = OutgoingStream(config.guardrails, _grounded(input, read, floor.history))
         place = CallPlace(
-            ref.org_id, _place(input), "reply", ref.turn_id, ref.conversation_id, floor.agent_id, floor.api_key_id
+            ref.org_id, _place(input), ruling.task, ref.turn_id, ref.conversation_id, floor.agent_id, floor.api_key_id
         )
-        entry = ModelCall(place, floor.calls + 1, provider.name, model, attempt)
-        price = await self._ledger.prices.price(ref.org_id, provider.name, model)
-        fitted = fit(request, window(provider.name, model, config.model.context_tokens))
-        return _Call(provider, model, fitted.request, speech, guarded, read.verdicts, entry, price)
+        trail = Trail(place, attempt, floor.calls)
+        return _Call(ruling, trail, request, speech, guarded, read.verdicts)
 
     async def _speak(self, call: _Call, started: float) -> tuple[Finished, float | None]:
         first_token: float | None = None
         finished: Finished | None = None
-        request = call.request
-        with self._telemetry.model_call(
-            call.provider.name,
-            call.model,
-            temperature=request.temperature,
-            max_output_tokens=request.max_output_tokens,
-        ) as span:
-            async for piece in call.provider.stream(request):
+        async with aclosing(self._router.stream(call.trail, call.ruling, call.request)) as pieces:
+            async for piece in pieces:
                 if isinstance(piece, TextPiece):
                     if first_token is None:
                         first_token = time.monotonic() - started
                     call.speech.say(call.guarded.feed(piece.text))
                 else:
                     finished = piece
-            assert finished is not None, "every provider ends its stream with Finished"
-            span.answered(
-                model=call.model, usage=finished.usage, finish=finished.finish, first_token_seconds=first_token
-            )
-        call.speech.say(call.guarded.finish())
+                    # Said now: the log commits it while the ledger settles the call.
+                    call.speech.say(call.guarded.finish())
+        assert finished is not None, "every stream ends with Finished"
         await call.speech.heard()
         return finished, first_token
 
-    def _account(
-        self, input: ReplyInput, call: _Call, finished: Finished, first_token: float | None, cost: int
-    ) -> Reply:
+    def _account(self, input: ReplyInput, call: _Call, finished: Finished, first_token: float | None) -> Reply:
+        trail = call.trail
+        assert trail.answer is not None, "who finished has answered"
         if first_token is not None:
             self._metrics.first_token_seconds.observe(first_token)
         return Reply(
@@ -186,14 +150,16 @@ class ReplyStep:
                 for index, asked in enumerate(finished.tool_requests)
             ],
             finish=finished.finish,
-            provider=call.provider.name,
-            model=call.model,
+            provider=trail.answer.provider,
+            model=trail.answer.model,
             usage=finished.usage,
-            cost_micros=cost,
+            cost_micros=trail.cost_micros,
             first_token_ms=None if first_token is None else first_token * 1000,
             attempt=activity.info().attempt,
             step=input.step,
             quoted=call.quoted,
+            tried=trail.tried,
+            because=trail.because,
         )
 
 

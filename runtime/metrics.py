@@ -64,6 +64,19 @@ class Metrics:
             ["provider", "model", "outcome"],
             registry=registry,
         )
+        self.breakers_opened = Counter(
+            "everturn_breakers_opened",
+            "Times that this process found a model unwell and had it passed over, by the failure that decided.",
+            ["provider", "model", "kind"],
+            registry=registry,
+        )
+        self.provider_wait_seconds = Histogram(
+            "everturn_provider_wait_seconds",
+            "Time that calls waited because their provider was at its limit; calls that did not wait are not counted.",
+            ["provider"],
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
         self.budget_events = Counter(
             "everturn_budgets",
             "Budgets that came near their limit (warned), and calls not made because of one (refused).",
@@ -151,6 +164,12 @@ class Metrics:
             cached_tokens=settled.usage.cached_tokens,
             cost_micros=settled.cost_micros,
         )
+
+    def breaker_opened(self, provider: str, model: str, kind: str) -> None:
+        self.breakers_opened.labels(provider, model, kind).inc()
+
+    def provider_waited(self, provider: str, seconds: float) -> None:
+        self.provider_wait_seconds.labels(provider).observe(seconds)
 
     def budget_warned(self, use: BudgetUse) -> None:
         self.budget_events.labels(use.scope, "warned").inc()

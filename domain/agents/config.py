@@ -40,7 +40,8 @@ class Script(ConfigPart):
 class ModelSettings(ConfigPart):
     """provider: the name of one that is configured. None: the process's default (docs/settings.md).
 
-    context_tokens: the model's window, question and reply together; None takes what is published of it.
+    context_tokens: the model's window, question and reply together; None takes what is published of it. task: for
+    which class of the policy this agent's replies ask (docs/models.md).
     """
 
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] | None = None
@@ -48,6 +49,7 @@ class ModelSettings(ConfigPart):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=200_000)] = 1024
     context_tokens: Annotated[int, Field(ge=1024, le=100_000_000)] | None = None
+    task: Literal["reply", "reasoning", "long_context", "fast", "experimental"] = "reply"
     script: Script | None = None
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from domain.knowledge.embedder import Embedder
 from domain.llm.model import Finished, ModelRequest, Piece, TextPiece
-from domain.llm.resume import shown_length
+from domain.llm.resume import is_beginning, shown_length
 from domain.llm.scripted import counted, words_of
 from domain.llm.sentence import Sentence, is_unspaced, overlaps, sentences, terms
 from domain.routing.language import LanguageDetector
@@ -63,7 +63,7 @@ class ExtractiveProvider:
     async def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
         chosen = await self._choose(request)
         text = _answer(chosen) or _NOTHING_FOUND.get(request.language, _NOTHING_FOUND["en"])
-        left = text[shown_length(text, request.prefix) :]
+        left = _after(text, request.prefix)
         for piece in words_of(left):
             yield TextPiece(piece)
         yield Finished("stop", counted(request, left))
@@ -95,6 +95,11 @@ class ExtractiveProvider:
         # Short texts are misread; only a sure difference lowers the bar.
         differs = asked.language != told.language and min(asked.confidence, told.confidence) > 0.5
         return OTHER_LANGUAGE if differs else SAME_LANGUAGE
+
+
+def _after(text: str, shown: str) -> str:
+    """What is left to say. After another model's beginning all of it, as a paragraph of its own."""
+    return text[shown_length(text, shown) :] if is_beginning(shown, text) else f"\n\n{text}"
 
 
 def _with_items(chosen: Sequence[int], found: Sequence[Sentence]) -> set[int]:

@@ -20,8 +20,18 @@ def shown_length(text: str, prefix: str) -> int:
     What the guard replaced by a placeholder counts as shown. Where the two part, what is left
     begins: nothing is shown twice.
     """
+    return _matched(text, prefix)[0]
+
+
+def is_beginning(prefix: str, text: str) -> bool:
+    """Whether readers saw the beginning of this text, with placeholders in it or without."""
+    return _matched(text, prefix)[1] == len(prefix)
+
+
+def _matched(text: str, prefix: str) -> tuple[int, int]:
+    """How far both are the same, in the text and in the prefix."""
     if text.startswith(prefix):
-        return len(prefix)
+        return len(prefix), len(prefix)
     spans = iter(find(text))
     span = next(spans, None)
     here = there = 0
@@ -36,7 +46,7 @@ def shown_length(text: str, prefix: str) -> int:
             there += 1
         else:
             break
-    return here
+    return here, there
 
 
 class Continuation:

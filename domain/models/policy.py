@@ -83,4 +83,5 @@ _NEVER_REPLY = ("long_context", "experimental")
 
 def policy_of_agent(settings: ModelSettings, provider: str) -> ModelPolicy:
     """An agent's own `model` setting as a policy: one candidate and nobody behind it."""
-    return ModelPolicy(tasks={"reply": [Candidate(provider=provider, model=settings.name)]})
+    candidate = Candidate(provider=provider, model=settings.name, context_tokens=settings.context_tokens)
+    return ModelPolicy(tasks={"reply": [candidate]})
