@@ -26,7 +26,7 @@ from db.engine import Database
 from db.tables.knowledge import Document
 from domain.errors import DocumentUnreadable, NotFound, Superseded
 from domain.knowledge import progress, store
-from domain.knowledge.index import embedded_text
+from domain.knowledge.index import UNTIDY_PASSAGES, embedded_text
 from domain.knowledge.reading import FileReader
 from domain.knowledge.search import Knowledge
 from domain.knowledge.storage import Storage, extracted_key, revision_prefix
@@ -35,10 +35,6 @@ from runtime.metrics import Metrics
 
 _ROW_SECONDS = 10
 """The workflow is started just before the transaction that adds the row commits; a commit is never this late."""
-
-_UNTIDY_PASSAGES = 128
-"""While other documents of the collection are on their way, tidying waits for this many passages: they cost
-a search 6 ms, and tidying after every one of 473 documents would cost as much as embedding them."""
 
 
 class IngestActivities:
@@ -158,7 +154,9 @@ class IngestActivities:
         async with self._database.session(ingest.org_id) as session:
             await store.hold_collection(session, ingest.collection_id)
             document = await progress.hold(session, ingest.document_id, ingest.revision)
-            await self._knowledge.index.replace(ingest, document.title, chunks, vectors, media_type=document.media_type)
+            await self._knowledge.index.replace(
+                ingest, document.title, chunks, vectors, media_type=document.media_type, labels=document.labels
+            )
             await progress.ready(session, document, pages=input.pages, passages=input.passages)
         self._metrics.ingested_passages.inc(len(chunks))
 
@@ -169,5 +167,5 @@ class IngestActivities:
             states = await store.count_documents(session, input.collection_id)
             untidied = await index.untidied(input.org_id, input.collection_id)
             others = sum(count for state, count in states.items() if state not in {"ready", "failed"})
-            if untidied and (others == 0 or untidied >= _UNTIDY_PASSAGES):
+            if untidied and (others == 0 or untidied >= UNTIDY_PASSAGES):
                 await index.tidy(input.org_id, input.collection_id)

@@ -1,6 +1,7 @@
 """The steps of maintenance. Each goes through the organisations one by one, under the tenant of each."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -18,6 +19,7 @@ from domain.auth.org_store import list_orgs
 from domain.errors import NotFound
 from domain.knowledge import embedding_store, store
 from domain.knowledge.index import Index
+from domain.knowledge.relabel import Relabelling
 
 _QUIET = timedelta(minutes=1)
 """A row that changed since is on its way, or its request has just committed and starts the run itself."""
@@ -38,13 +40,18 @@ class MaintenanceActivities:
     def __init__(self, database: Database, index: Index) -> None:
         self._database = database
         self._index = index
+        self._relabelling = Relabelling(database, index)
 
     @activity.defn(name="stranded_documents")
     async def stranded_documents(self, input: MaintenanceInput) -> Stranded:
-        """Unfinished documents that no run works on: the process that was to start it died, or it was terminated."""
+        """Unfinished documents that no run works on: the process that was to start it died, or it was terminated.
+
+        What else such a process left, labels that the index does not say yet, is made good here.
+        """
         client, found = activity.client(), list[StrandedDocument]()
         async with heartbeats():
             for org_id in await list_orgs(self._database):
+                await self._relabel(org_id)
                 async with self._database.session(org_id) as session:
                     unfinished = await store.unfinished_documents(session, before=now() - _QUIET)
                 for document in unfinished:
@@ -84,6 +91,12 @@ class MaintenanceActivities:
                         continue
                     tidied += 1
         return Tidied(collections=tidied)
+
+    async def _relabel(self, org_id: UUID) -> None:
+        try:
+            await self._relabelling.stale(org_id)
+        except Exception:  # noqa: BLE001  one index that cannot be written must keep no ingestion from starting again
+            activity.logger.exception("labels of %s are not in the index; the next run tries again", org_id)
 
 
 async def _runs(client: Client, document: Document) -> bool:

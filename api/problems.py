@@ -153,7 +153,8 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 
 def _place(one: dict[str, Any]) -> dict[str, Any]:
-    where, *steps = one["loc"]
+    # Pydantic adds "[key]" to the place of a key that is not valid; there is nothing in the body by that name.
+    where, *steps = [step for step in one["loc"] if step != "[key]"]
     detail = str(one["msg"]).encode("utf-8", "replace").decode()
     if where == "body":
         known = one.get("ctx", {})

@@ -14,6 +14,7 @@ from contracts.turn import OneShotInput
 from domain.auth.principal import Principal
 from domain.errors import NotFound
 from domain.knowledge import store
+from domain.knowledge.relabel import Relabelling
 from domain.sources import store as sources
 
 
@@ -27,6 +28,13 @@ class StopIngest(Contract):
 
     kind: Literal["stop_ingest"] = "stop_ingest"
     input: IngestInput
+
+
+class Relabel(Contract):
+    """Tell the index a document's labels, before the answer is sent."""
+
+    kind: Literal["relabel"] = "relabel"
+    document_id: UUID
 
 
 class StartTurn(Contract):
@@ -52,11 +60,10 @@ class StopCrawl(Contract):
 
 
 Start = Annotated[
-    StartIngest | StopIngest | StartTurn | StartConversation | StartCrawl | StopCrawl, Field(discriminator="kind")
+    StartIngest | StopIngest | Relabel | StartTurn | StartConversation | StartCrawl | StopCrawl,
+    Field(discriminator="kind"),
 ]
-_READER: TypeAdapter[StartIngest | StopIngest | StartTurn | StartConversation | StartCrawl | StopCrawl] = TypeAdapter(
-    Start
-)
+_READER: TypeAdapter[Start] = TypeAdapter(Start)
 
 
 def dump(start: Start) -> str:
@@ -75,12 +82,19 @@ async def begin(resources: ApiResources, principal: Principal, start: Start) -> 
     if isinstance(start, StartConversation):
         await resources.temporal.start_conversation(start.input)
         return
+    if isinstance(start, Relabel):
+        await Relabelling(resources.database, resources.knowledge.index).document(principal.org_id, start.document_id)
+        return
     if isinstance(start, StopCrawl):
         await resources.temporal.unschedule_crawl(start.source_id)
         return
     if isinstance(start, StartCrawl):
         await _begin_crawl(resources, principal, start.input)
         return
+    await _begin_ingest(resources, principal, start)
+
+
+async def _begin_ingest(resources: ApiResources, principal: Principal, start: StartIngest | StopIngest) -> None:
     async with resources.database.session(principal.org_id) as session:
         try:
             document = await store.get_document(session, start.input.document_id)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from cli.connection import connect
 from cli.faults import Refused
+from cli.labels import Given, labels_of
 from cli.media import MEDIA_TYPES, media_type, readable
 from runtime.settings import Settings
 from sdk.client import Everturn, Json
@@ -25,24 +26,26 @@ def ingest(
         list[Path], typer.Argument(help="Files, or folders with everything readable in them.", exists=True)
     ],
     collection: Annotated[str, typer.Option(help="Name of the collection; made when there is none.")],
+    label: Given = None,
 ) -> None:
     """Upload, and wait until every document is ready. Exit 1 when any failed, with the reason."""
+    labels = labels_of(label)
     found = [file for path in paths for file in readable(path)]
     if not found:
         raise Refused(f"nothing to read there; readable are {', '.join(MEDIA_TYPES)}")
-    failures = asyncio.run(_ingest(Settings(), found, collection))
+    failures = asyncio.run(_ingest(Settings(), found, collection, labels))
     if failures:
         raise typer.Exit(1)
 
 
-async def _ingest(settings: Settings, found: list[Path], name: str) -> int:
+async def _ingest(settings: Settings, found: list[Path], name: str, labels: dict[str, str] | None) -> int:
     console = Console(highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
     async with connect(settings) as client:
         collection = await client.find("collections", name) or await client.create_collection(name)
         with Progress(*columns, console=console) as progress:
             gate = asyncio.Semaphore(_AT_ONCE)
-            jobs = (_one(client, collection["id"], file, progress, gate) for file in found)
+            jobs = (_one(client, collection["id"], file, labels, progress, gate) for file in found)
             reasons = await asyncio.gather(*jobs)
     failed = [(file, reason) for file, reason in zip(found, reasons, strict=True) if reason]
     for file, reason in failed:
@@ -52,14 +55,19 @@ async def _ingest(settings: Settings, found: list[Path], name: str) -> int:
 
 
 async def _one(
-    client: Everturn, collection_id: str, file: Path, progress: Progress, gate: asyncio.Semaphore
+    client: Everturn,
+    collection_id: str,
+    file: Path,
+    labels: dict[str, str] | None,
+    progress: Progress,
+    gate: asyncio.Semaphore,
 ) -> str | None:
     """Why the file failed, or None."""
     async with gate:
         task = progress.add_task(escape(file.name), total=None, state="uploading")
         try:
             content = await asyncio.to_thread(file.read_bytes)
-            row = await client.upload(collection_id, file.name, content, media_type(file))
+            row = await client.upload(collection_id, file.name, content, media_type(file), labels=labels)
         except (ApiProblem, OSError) as error:
             progress.update(task, total=1, completed=0, state="refused")
             return str(error)

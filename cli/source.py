@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from cli.connection import connect
 from cli.faults import Refused
+from cli.labels import Given, labels_of
 from runtime.settings import Settings
 from sdk.client import Everturn, Json
 
@@ -25,11 +26,13 @@ def add(
     collection: Collection,
     site: Annotated[bool, typer.Option("--site", help="Follow the links of the address.")] = False,
     refresh_minutes: Annotated[int | None, typer.Option(help="Read it again every so many minutes.")] = None,
+    label: Given = None,
 ) -> None:
     """Begin to read a source; made when there is no such collection."""
     body: Json = {"kind": "website" if site else "url", "url": place, "refresh_minutes": refresh_minutes}
     if place.startswith("database:"):
         body = {"kind": "database", "database": place.removeprefix("database:"), "refresh_minutes": refresh_minutes}
+    body["labels"] = labels_of(label) or {}
 
     async def work(client: Everturn) -> None:
         found = await client.find("collections", collection) or await client.create_collection(collection)

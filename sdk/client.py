@@ -4,6 +4,7 @@ Every mutation carries an Idempotency-Key, so a call that is repeated after a lo
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import PurePath
@@ -80,10 +81,22 @@ class Everturn:
     async def create_collection(self, name: str, *, description: str = "") -> Json:
         return await self._json("POST", "/v1/collections", json={"name": name, "description": description})
 
-    async def upload(self, collection_id: str, filename: str, content: bytes, media_type: str) -> Json:
-        """The document's row; its state tells how far it got (queued, parsing, indexing, ready, failed)."""
+    async def upload(
+        self,
+        collection_id: str,
+        filename: str,
+        content: bytes,
+        media_type: str,
+        *,
+        labels: dict[str, str] | None = None,
+    ) -> Json:
+        """The document's row; its state tells how far it got (queued, parsing, indexing, ready, failed).
+
+        labels: None leaves a document that is there already with its own.
+        """
         file = (PurePath(filename).name, content, media_type)
-        return await self._json("POST", f"/v1/collections/{collection_id}/documents", files={"file": file})
+        form = {} if labels is None else {"labels": json.dumps(labels)}
+        return await self._json("POST", f"/v1/collections/{collection_id}/documents", files={"file": file}, data=form)
 
     async def document(self, document_id: str) -> Json:
         return await self._json("GET", f"/v1/documents/{document_id}")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, File, Response, UploadFile
 from api.dependencies import Resources
 from api.mutation import MutationRoute, Work
 from api.responses import errors
+from api.routes.documents import FormLabels, given_labels
 from api.routes.sources import SourceOut, Writer, show, start_crawl
 from domain.errors import Invalid, TooLarge
 from domain.sources import store
@@ -26,8 +27,13 @@ async def upload_archives(
     response: Response,
     collection_id: UUID,
     files: Annotated[list[UploadFile], File(description="Files and archives (zip, tar, tar.gz, tar.bz2, tar.xz).")],
+    labels: FormLabels = None,
 ) -> SourceOut:
-    """Store files and begin to unpack and ingest them. The answer is a source; its items are the files inside."""
+    """Store files and begin to unpack and ingest them. The answer is a source; its items are the files inside.
+
+    Every document that is made of one has the labels.
+    """
+    said = given_labels(labels)
     names = _names(files)
     if sum(file.size or 0 for file in files) > resources.max_upload_bytes:
         raise TooLarge(f"the files together have at most {resources.max_upload_bytes} bytes", pointer="/files")
@@ -40,6 +46,7 @@ async def upload_archives(
         config={"kind": "upload", "files": kept},
         name=", ".join(names)[:200],
         source_id=source_id,
+        labels=said,
     )
     for file, place in zip(files, kept, strict=True):
         await resources.storage.put(principal.org_id, place["key"], await file.read())

@@ -11,7 +11,7 @@ from api.dependencies import Reading, Resources, needs
 from api.mutation import MutationRoute, Work
 from api.pagination import Cursor, Limit, Page, number_after, number_cursor, page_of
 from api.responses import errors
-from api.routes.documents import DocumentOut, begin_ingest, original, receive
+from api.routes.documents import DocumentOut, FormLabels, begin_ingest, given_labels, labelled, original, receive
 from api.texts import KeepableText
 from db.tables.knowledge import DocumentVersion
 from domain.auth.principal import Principal
@@ -50,14 +50,18 @@ async def replace_content(
     document_id: UUID,
     file: Annotated[UploadFile, File(description="The document's new content, of any readable kind.")],
     title: Annotated[KeepableText, Form(max_length=300)] = "",
+    labels: FormLabels = None,
 ) -> DocumentOut:
     """A new version. Until it is ready a search finds the old one, then the new one, never half of it.
 
-    Only passages that changed are embedded. The bytes it has already are no new version.
+    Only passages that changed are embedded. The bytes it has already are no new version. Without labels it keeps those
+    it has.
     """
+    said = given_labels(labels)
     got = await receive(resources, file)
     added = await version_store.replace_content(work.session, document_id, **got.columns, title=title)
-    return await begin_ingest(work, resources, response, added.document, got.data)
+    document = await labelled(work, added.document, said)
+    return await begin_ingest(work, resources, response, document, got.data)
 
 
 @router.get("/{document_id}/versions", responses=errors(404))

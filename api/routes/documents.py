@@ -9,20 +9,22 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.dependencies import Reading, Resources, needs
+from api.faults import InvalidParameter
 from api.mutation import MutationRoute, Unit, Work
 from api.pagination import Cursor, Limit, Page, cursor_of, page_after, page_of
 from api.resources import ApiResources
 from api.responses import errors
-from api.starts import StartIngest, StopIngest
-from api.texts import KeepableText
+from api.starts import Relabel, StartIngest, StopIngest
+from api.texts import KeepableText, RequestModel
 from contracts.ingest import IngestInput
 from db.tables.knowledge import Document, DocumentVersion
 from domain.auth.principal import Principal
 from domain.errors import Invalid, TooLarge
-from domain.knowledge import media, store, version_store
+from domain.knowledge import label_store, media, store, version_store
+from domain.knowledge.labels import Labels, read_filter, read_labels
 from domain.knowledge.storage import original_key
 
 router = APIRouter(prefix="/v1", tags=["documents"])
@@ -33,12 +35,18 @@ Writer = Annotated[Principal, needs("documents:write")]
 State = Literal["queued", "parsing", "ocr", "indexing", "ready", "failed"]
 _NAME_CHARS = 255
 
+FormLabels = Annotated[
+    KeepableText | None,
+    Form(max_length=20_000, description='Labels as a JSON object, like {"plan": "premium"}.', examples=["{}"]),
+]
+
 
 class DocumentOut(BaseModel):
     """passages_done of passages are embedded so far; all become searchable at once, when it is ready.
 
     ocr_pages_done of ocr_pages are recognised so far. A failed document says why in error_detail; what an earlier
     revision made searchable stays. version counts its contents, revision the runs of its ingestion.
+    labels are the document's, whatever its content.
     """
 
     id: UUID
@@ -58,8 +66,15 @@ class DocumentOut(BaseModel):
     ocr_pages_done: int
     passages: int
     passages_done: int
+    labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
+
+
+class DocumentChange(RequestModel):
+    """labels take the place of all it had."""
+
+    labels: Annotated[Labels, Field(examples=[{"plan": "premium"}])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +120,33 @@ async def upload_document(
     replace: Annotated[
         bool, Form(description="Make it the new content of the newest document of this file name, if there is one.")
     ] = False,
+    labels: FormLabels = None,
 ) -> DocumentOut:
-    """Store a file and begin its ingestion. The same bytes twice in a collection are one document."""
+    """Store a file and begin its ingestion. The same bytes twice in a collection are one document.
+
+    Labels that are given hold for a document that is there already, too; without, it keeps those it has.
+    """
+    said = given_labels(labels)
     got = await receive(resources, file)
     named = await store.named_document(work.session, collection_id, got.filename) if replace else None
     if named is not None:
         added = await version_store.replace_content(work.session, named.id, **got.columns, title=title)
     else:
-        added = await store.add_document(work.session, principal.org_id, collection_id, **got.columns, title=title)
-    return await begin_ingest(work, resources, response, added.document, got.data)
+        added = await store.add_document(
+            work.session, principal.org_id, collection_id, **got.columns, title=title, labels=said
+        )
+    document = await labelled(work, added.document, said)
+    return await begin_ingest(work, resources, response, document, got.data)
+
+
+def given_labels(text: str | None) -> dict[str, str] | None:
+    """Of a form field. Raises Invalid."""
+    return None if text is None else read_labels(text, pointer="/labels")
+
+
+async def labelled(work: Unit, document: Document, labels: dict[str, str] | None) -> Document:
+    """With these labels; None: with those it has."""
+    return document if labels is None else await label_store.set_labels(work.session, document, labels)
 
 
 async def begin_ingest(
@@ -132,11 +165,21 @@ async def list_documents(
     session: Reading,
     collection_id: UUID,
     state: Annotated[State | None, Query()] = None,
+    label: Annotated[
+        list[KeepableText] | None,
+        Query(max_length=100, description="key=value; any of the values given for a key, and every key."),
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[DocumentOut]:
     """Newest first."""
-    rows = await store.list_documents(session, collection_id, state=state, after=page_after(cursor), limit=limit + 1)
+    try:
+        where = label_store.having(read_filter(label or ()))
+    except Invalid as error:
+        raise InvalidParameter(error.detail, parameter="label") from None
+    rows = await store.list_documents(
+        session, collection_id, state=state, where=where, after=page_after(cursor), limit=limit + 1
+    )
     return page_of(rows, limit, show, lambda row: cursor_of(row.created_at, row.id))
 
 
@@ -144,6 +187,16 @@ async def list_documents(
 async def get_document(_principal: Reader, session: Reading, document_id: UUID) -> DocumentOut:
     """The document's state and how far its ingestion got."""
     return show(await store.get_document(session, document_id))
+
+
+@changes.patch("/documents/{document_id}", responses=errors(400, 404, 413))
+async def update_document(_principal: Writer, work: Work, document_id: UUID, change: DocumentChange) -> DocumentOut:
+    """Give a document other labels. When this answers, searches go by them; nothing is read or embedded again."""
+    document = await store.get_document(work.session, document_id, lock=True)
+    document = await label_store.set_labels(work.session, document, change.labels)
+    if document.labels_stale:
+        work.start = Relabel(document_id=document.id)
+    return show(document)
 
 
 @router.get(
@@ -212,6 +265,8 @@ def ingest(work: Unit, document: Document) -> None:
     # Also for one that was queued before: the process that should have started it may have died.
     if document.state == "queued":
         work.start = StartIngest(input=ingest_input(document))
+    elif document.labels_stale:
+        work.start = Relabel(document_id=document.id)
 
 
 def _filename(file: UploadFile) -> str:

@@ -17,6 +17,7 @@ from contracts.crawl import CrawlInput
 from db.tables.sources import Source, SourceItem
 from domain.auth.principal import Principal
 from domain.knowledge import store as documents
+from domain.knowledge.labels import Labels
 from domain.sources import store
 from domain.sources.config import DatabaseConfig, UrlConfig, WebsiteConfig
 from domain.sources.upload import upload_prefix
@@ -33,10 +34,11 @@ Minutes = Annotated[
 
 
 class _New(RequestModel):
-    """name: what people call it; the address or database when empty."""
+    """name: what people call it; the address or database when empty. labels: of every document made of it."""
 
     name: str = Field(default="", max_length=200)
     refresh_minutes: Minutes = None
+    labels: Labels = Field(default_factory=dict)
 
 
 class NewUrl(UrlConfig, _New):
@@ -65,6 +67,7 @@ class SourceOut(BaseModel):
     kind: str
     name: str
     config: dict[str, Any]
+    labels: dict[str, str]
     refresh_minutes: int | None
     state: Literal["queued", "running", "ready", "failed"]
     run: int
@@ -96,7 +99,7 @@ async def create_source(
     principal: Writer, work: Work, response: Response, collection_id: UUID, body: NewSource
 ) -> SourceOut:
     """Begin to read a source into a collection; each thing found there becomes a document."""
-    config = body.model_dump(mode="json", exclude={"name", "refresh_minutes"})
+    config = body.model_dump(mode="json", exclude={"name", "refresh_minutes", "labels"})
     source = await store.create_source(
         work.session,
         principal.org_id,
@@ -104,6 +107,7 @@ async def create_source(
         config=config,
         name=body.name or str(config.get("url") or config.get("database")),
         refresh_minutes=body.refresh_minutes,
+        labels=body.labels,
     )
     start_crawl(work, source)
     response.headers["Location"] = f"/v1/sources/{source.id}"

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from domain.knowledge.labels import LabelFilter
+
 Value = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Values = Annotated[tuple[Value, ...], Field(max_length=100)]
 
@@ -30,32 +32,45 @@ class Filters(BaseModel):
     revision: Annotated[int | None, Field(ge=1)] = None
     indexed_after: AwareDatetime | None = None
     indexed_before: AwareDatetime | None = None
+    labels: LabelFilter = {}
+    """Any value of a key, and every key."""
+
+    def __hash__(self) -> int:
+        """Views keep what each let through; Pydantic's own fails at a dictionary."""
+        return hash(tuple(frozenset(said.items()) if isinstance(said, dict) else said for _, said in self))
 
     @property
     def empty(self) -> bool:
         return self == Filters()
 
+    @property
+    def labelled(self) -> list[list[str]]:
+        """For each key the labels that do, as `labels.paired` writes them: one of each list must be there."""
+        return [[f"{key}={value}" for value in values] for key, values in self.labels.items()]
+
     def sql(self) -> str:
         """A condition for LanceDB, which applies it before it ranks."""
         parts = []
         if self.document_ids:
-            parts.append(f"document_id IN ({_listed(map(str, self.document_ids))})")
+            parts.append(f"document_id IN ({quoted_list(map(str, self.document_ids))})")
         if self.media_types:
             kinds = [f"starts_with(media_type, {_quoted(kind)})" for kind in self.media_types if kind.endswith("/")]
             whole = [kind for kind in self.media_types if not kind.endswith("/")]
-            parts.append("(" + " OR ".join(kinds + ([f"media_type IN ({_listed(whole)})"] if whole else [])) + ")")
+            parts.append("(" + " OR ".join(kinds + ([f"media_type IN ({quoted_list(whole)})"] if whole else [])) + ")")
         if self.titles:
-            parts.append(f"title IN ({_listed(self.titles)})")
+            parts.append(f"title IN ({quoted_list(self.titles)})")
         if self.revision is not None:
             parts.append(f"revision = {self.revision}")
         if self.indexed_after is not None:
             parts.append(f"indexed_at > {milliseconds(self.indexed_after)}")
         if self.indexed_before is not None:
             parts.append(f"indexed_at < {milliseconds(self.indexed_before)}")
+        parts += [f"array_has_any(labels, make_array({quoted_list(pairs)}))" for pairs in self.labelled]
         return " AND ".join(parts)
 
 
-def _listed(values: Iterable[str]) -> str:
+def quoted_list(values: Iterable[str]) -> str:
+    """SQL strings with commas between them."""
     return ", ".join(_quoted(value) for value in values)
 
 

@@ -4,7 +4,7 @@ Writers of one collection take turns: callers hold the collection's row (`store.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from contracts.ingest import IngestInput
 from domain.errors import EmbeddingMismatch
 from domain.knowledge.chunk import Chunk
+from domain.knowledge.filters import quoted_list
+from domain.knowledge.labels import paired
 from domain.knowledge.lance import (
     Connections,
     Table,
@@ -33,6 +35,10 @@ _KEEP_OLD = timedelta(hours=1)
 
 _VERSIONS_KEPT = 20
 """Commits since the last tidying that are left alone: each is a few kB, and tidying makes some itself."""
+
+UNTIDY_PASSAGES = 128
+"""While a collection is written to, tidying waits for this many passages: they cost a search 6 ms, and tidying
+after every one of 473 documents would cost as much as embedding them."""
 
 _FLAT_ROWS = 50_000
 """Below, comparing with every vector is fast enough (38 ms at 100,000); IvfSq has recall 1.00 and builds in 4 s."""
@@ -60,6 +66,7 @@ class Index:
         vectors: NDArray[np.float32],
         *,
         media_type: str = "",
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         """Make these the document's passages, all in one commit: readers see the old ones or the new ones.
 
@@ -69,7 +76,7 @@ class Index:
         table = await self._table(document, vectors)
         if "search_text" not in await _indexed(table):  # before the first row, as a search needs it
             await table.create_index("search_text", config=word_index())
-        rows = _rows(document, title, chunks, vectors, media_type)
+        rows = _rows(document, title, chunks, vectors, media_type, paired(labels or {}))
         if await table.count_rows(_of(document.document_id)):
             merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             await merge.when_not_matched_by_source_delete(_of(document.document_id)).execute(rows)
@@ -87,6 +94,15 @@ class Index:
             raise EmbeddingMismatch(held, dimensions)
         await complete(table)
         return table
+
+    async def relabel(self, org_id: UUID, collection_id: UUID, document_id: UUID, labels: Mapping[str, str]) -> None:
+        """Make these the labels of the document's passages, in one commit; nothing else of them changes."""
+        table = await self._existing(org_id, collection_id)
+        if table is None:
+            return
+        await complete(table)
+        said = f"make_array({quoted_list(paired(labels))})" if labels else "arrow_cast(NULL, 'List(Utf8)')"
+        await table.update(updates_sql={"labels": said}, where=_of(document_id))
 
     async def tidy(self, org_id: UUID, collection_id: UUID) -> None:
         """Bring the word index up to date and join small files; 0.17 s at 2,000 passages, 0.6 s at 20,000.
@@ -143,7 +159,12 @@ async def _indexed(table: Table) -> set[str]:
 
 
 def _rows(
-    document: IngestInput, title: str, chunks: Sequence[Chunk], vectors: NDArray[np.float32], media_type: str
+    document: IngestInput,
+    title: str,
+    chunks: Sequence[Chunk],
+    vectors: NDArray[np.float32],
+    media_type: str,
+    labels: list[str],
 ) -> pa.Table:
     if len(vectors) != len(chunks):
         raise ValueError(f"{len(chunks)} passages need as many vectors, not {len(vectors)}")
@@ -162,5 +183,6 @@ def _rows(
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float32()), dimensions),
         "media_type": [media_type] * count,
         "indexed_at": [time.time_ns() // 1_000_000] * count,
+        "labels": [labels] * count,
     }
     return pa.table(columns, schema=schema(dimensions))

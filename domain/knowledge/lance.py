@@ -33,6 +33,7 @@ def schema(dimensions: int = DIMENSIONS) -> pa.Schema:
             pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
             pa.field("media_type", pa.string()),
             pa.field("indexed_at", pa.int64()),
+            pa.field("labels", pa.list_(pa.string())),
         ]
     )
 
@@ -40,10 +41,10 @@ def schema(dimensions: int = DIMENSIONS) -> pa.Schema:
 SHOWN = ["id", "document_id", "title", "heading", "page", "char_start", "char_end", "text"]
 """What a passage is made of."""
 
-KNOWN = ["revision", "media_type", "indexed_at"]
-"""What is known of a passage's document, for filters. indexed_at: milliseconds since 1970."""
+KNOWN = ["revision", "media_type", "indexed_at", "labels"]
+"""What is known of a passage's document, for filters. indexed_at: milliseconds since 1970; labels: key=value."""
 
-_LATER = {"media_type": "''", "indexed_at": "cast(0 as bigint)"}
+_LATER = {"media_type": "''", "indexed_at": "cast(0 as bigint)", "labels": "arrow_cast(NULL, 'List(Utf8)')"}
 """Columns that tables of an earlier layout lack, and what SQL fills them with."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,7 +29,16 @@ def mask(filters: Filters, rows: Any) -> Any:
         held = pc.and_(held, pc.greater(rows["indexed_at"], milliseconds(filters.indexed_after)))
     if filters.indexed_before is not None:
         held = pc.and_(held, pc.less(rows["indexed_at"], milliseconds(filters.indexed_before)))
+    for pairs in filters.labelled:
+        held = pc.and_(held, _with_any(rows["labels"], pairs))
     return held.to_numpy(zero_copy_only=False)
+
+
+def _with_any(labels: Any, pairs: list[str]) -> Any:
+    lists = labels.combine_chunks()  # rows are counted chunk by chunk otherwise
+    having = np.zeros(len(lists), bool)
+    having[pc.list_parent_indices(lists).filter(pc.is_in(pc.list_flatten(lists), value_set=_array(pairs)))] = True
+    return pa.array(having)
 
 
 def _array(values: Iterable[str]) -> Any:

@@ -90,6 +90,7 @@ async def ready(session: AsyncSession, document: Document, *, pages: int, passag
         pages=pages,
         passages=passages,
         passages_done=passages,
+        labels_stale=False,
         error_code=None,
         error_detail=None,
     )

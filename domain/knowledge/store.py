@@ -3,12 +3,13 @@
 Passages are not here: see `index.py`. Bytes are not here: see `storage.py`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
@@ -110,11 +111,12 @@ async def add_document(
     size_bytes: int,
     sha256: str,
     title: str = "",
+    labels: Mapping[str, str] | None = None,
 ) -> Added:
     """The document of these bytes in this collection. Raises NotFound (no such collection).
 
-    The same bytes uploaded twice are one document; one that failed is tried again as a new revision.
-    Idempotent while the first upload is queued, running or done.
+    labels: of a new one. The same bytes uploaded twice are one document; one that failed is tried again as a new
+    revision. Idempotent while the first upload is queued, running or done.
     """
     await get_collection(session, collection_id)
     document = Document(
@@ -126,6 +128,7 @@ async def add_document(
         media_type=media_type,
         size_bytes=size_bytes,
         sha256=sha256,
+        labels=dict(labels or {}),
     )
     statement = insert(Document).values(document.model_dump()).on_conflict_do_nothing().returning(col(Document.id))
     if (await session.exec(statement)).scalar_one_or_none() is not None:
@@ -186,13 +189,16 @@ async def list_documents(
     collection_id: UUID,
     *,
     state: str | None = None,
+    where: Sequence[ColumnElement[bool]] = (),
     after: Cursor | None = None,
     limit: int = 50,
 ) -> list[Document]:
-    """Newest first, at most `limit`; `after` is the cursor of the last one seen. Raises NotFound (collection)."""
+    """Newest first, at most `limit`; `after` is the cursor of the last one seen. where: conditions that must hold too,
+    like `label_store.having`. Raises NotFound (collection).
+    """
     await get_collection(session, collection_id)
     created_at, row_id = col(Document.created_at), col(Document.id)
-    statement = select(Document).where(Document.collection_id == collection_id)
+    statement = select(Document).where(Document.collection_id == collection_id, *where)
     if state is not None:
         statement = statement.where(Document.state == state)
     if after is not None:
@@ -219,11 +225,6 @@ async def count_documents(session: AsyncSession, collection_id: UUID) -> dict[st
         select(Document.state, func.count()).where(Document.collection_id == collection_id).group_by(Document.state)
     )
     return dict(rows.all())
-
-
-async def update_document(session: AsyncSession, document_id: UUID, *, title: str) -> Document:
-    """The shown title of citations to come; indexed passages keep theirs until a retry. Raises NotFound."""
-    return await change(session, await get_document(session, document_id, lock=True), title=title)
 
 
 async def delete_document(session: AsyncSession, document_id: UUID) -> Document:

@@ -48,13 +48,16 @@ class Held:
 class View:
     """A version of a collection's table; it never changes. Make a new one when the table did."""
 
-    def __init__(self, collection_id: UUID, table: Table, held: Held | None, dimensions: int) -> None:
-        """dimensions: of its vectors."""
+    def __init__(
+        self, collection_id: UUID, table: Table, held: Held | None, dimensions: int, *, labelled: bool = True
+    ) -> None:
+        """dimensions: of its vectors. labelled: not of an earlier layout, which knew no labels."""
         self.collection_id = collection_id
         self.dimensions = dimensions
         self.rows_held = 0 if held is None else len(held.ids)
         self._table = table
         self._held = held
+        self._labelled = labelled
         self._seen: dict[str, tuple[Passage, Vector]] = {}
         self._made: dict[str, Passage] = {}
         self._let: dict[Filters, NDArray[np.intp]] = {}
@@ -69,10 +72,12 @@ class View:
             known = [name for name in KNOWN if name in schema.names]
             query = table.query().with_row_id().select([*SHOWN, *known, "vector", "_rowid"])
             held = _hold(with_all_columns((await query.to_arrow()).combine_chunks()), dimensions)
-        return cls(collection_id, table, held, dimensions)
+        return cls(collection_id, table, held, dimensions, labelled="labels" in schema.names)
 
     async def nearest(self, vector: Vector, limit: int, filters: Filters | None = None) -> dict[str, float]:
         """The passages closest in meaning: id to cosine."""
+        if self._nothing_for(filters):
+            return {}
         if self._held is None:
             query = self._table.query().nearest_to(vector).distance_type("cosine").refine_factor(2)
             if filters is not None:
@@ -89,6 +94,10 @@ class View:
         best = np.argpartition(cosines, -limit)[-limit:] if limit < count else np.arange(count)
         return {self._held.ids[number]: float(cosines[number]) for number in best}
 
+    def _nothing_for(self, filters: Filters | None) -> bool:
+        """Whether the table has no column to look for these labels in."""
+        return filters is not None and bool(filters.labels) and not self._labelled
+
     def _letting(self, filters: Filters, held: Held) -> NDArray[np.intp]:
         """Numbers of the rows that may be found; the same filters come again with every question of an agent."""
         if filters not in self._let:
@@ -97,6 +106,8 @@ class View:
 
     async def with_words(self, query: str, limit: int, filters: Filters | None = None) -> dict[str, float]:
         """The passages that share the most telling words: id to BM25."""
+        if self._nothing_for(filters):
+            return {}
         # As words, whatever they are: a plain text in quotes would be a phrase, which this index cannot look up.
         asked = MatchQuery(query, "search_text")  # type: ignore[call-arg]  # defaults its plugin does not see
         search = self._table.query().nearest_to_text(asked).limit(limit)

@@ -209,4 +209,10 @@ class Crawl:
         }
         if item.document_id is not None and item.state != "duplicate":
             return await replace_content(session, item.document_id, **facts)  # type: ignore[arg-type]
-        return await documents.add_document(session, source.org_id, source.collection_id, **facts)  # type: ignore[arg-type]
+        return await documents.add_document(
+            session,
+            source.org_id,
+            source.collection_id,
+            labels=source.labels,
+            **facts,  # type: ignore[arg-type]
+        )

@@ -1,6 +1,6 @@
 """Rows of sources and of what was found there. Callers own the transaction; row-level security picks the tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -46,6 +46,7 @@ async def create_source(
     name: str,
     refresh_minutes: int | None = None,
     source_id: UUID | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Source:
     """Queued: the caller starts its crawl. Raises NotFound (collection)."""
     await get_collection(session, collection_id)
@@ -56,6 +57,7 @@ async def create_source(
         kind=config["kind"],
         name=name,
         config=config,
+        labels=dict(labels or {}),
         refresh_minutes=refresh_minutes,
     )
     session.add(source)
