@@ -5,6 +5,8 @@ Never branch on the text: the class and its `code` are the meaning.
 
 from typing import ClassVar, Literal
 
+from contracts.turn import Usage
+
 FailureKind = Literal[
     "auth",
     "quota",
@@ -131,11 +133,14 @@ class SourceRefused(DomainError):
 class ProviderFailure(DomainError):
     """A model provider did not give what was asked for. kind decides what is tried next."""
 
-    def __init__(self, detail: str, *, kind: FailureKind, retry_after: float | None = None) -> None:
-        """retry_after: seconds, when the provider said so."""
+    def __init__(
+        self, detail: str, *, kind: FailureKind, retry_after: float | None = None, usage: Usage | None = None
+    ) -> None:
+        """retry_after: seconds, when the provider said so. usage: what it counted, when it was done and yet failed."""
         super().__init__(detail)
         self.kind = kind
         self.retry_after = retry_after
+        self.usage = usage
 
 
 class ProviderUnavailable(ProviderFailure):
@@ -155,19 +160,19 @@ class ProviderRejected(ProviderFailure):
     code = "provider_rejected"
     status = 502
 
-    def __init__(self, detail: str, *, kind: FailureKind = "bad_request") -> None:
-        super().__init__(detail, kind=kind)
+    def __init__(self, detail: str, *, kind: FailureKind = "bad_request", usage: Usage | None = None) -> None:
+        super().__init__(detail, kind=kind, usage=usage)
 
 
 class ProviderGarbage(ProviderFailure):
-    """The provider answered, but not in its own format."""
+    """The provider answered, but not in its own format, or not with what was asked for."""
 
     code = "provider_garbage"
     status = 502
     retryable = True
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, kind="garbage")
+    def __init__(self, detail: str, *, usage: Usage | None = None) -> None:
+        super().__init__(detail, kind="garbage", usage=usage)
 
 
 class BudgetExceeded(DomainError):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, V
 from pydantic_core import PydanticCustomError
 
 from domain.agents.outage import OutageSettings
+from domain.agents.output_schema import OutputSchema
 from domain.agents.template import BUILT_IN, PromptVariable, TemplateFault, check
 from domain.knowledge.filters import Filters, Reranking
 
@@ -40,6 +41,8 @@ class Script(ConfigPart):
 class ModelSettings(ConfigPart):
     """provider: the name of one that is configured. None: the process's default (docs/settings.md).
 
+    reasoning: how long it may think; None leaves it to the provider. output_schema: every reply is a JSON object that
+    fits this JSON Schema, shown once it is whole.
     context_tokens: the model's window, question and reply together; None takes what is published of it. task: for
     which class of the policy this agent's replies ask (docs/models.md).
     """
@@ -48,6 +51,8 @@ class ModelSettings(ConfigPart):
     name: Annotated[str, StringConstraints(max_length=120)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=200_000)] = 1024
+    reasoning: Literal["none", "low", "medium", "high"] | None = None
+    output_schema: OutputSchema | None = None
     context_tokens: Annotated[int, Field(ge=1024, le=100_000_000)] | None = None
     task: Literal["reply", "reasoning", "long_context", "fast", "experimental"] = "reply"
     script: Script | None = None

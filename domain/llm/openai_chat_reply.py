@@ -88,12 +88,13 @@ class ChatReader:
 
     def finished(self, request: ModelRequest) -> Finished:
         finish: FinishReason = self._finish or "stop"
-        tools = self._tools.requests(request.tools, cut=finish == "length")
+        usage = self._counted(request)
+        tools = self._tools.requests(request.tools, cut=finish == "length", usage=usage)
         if tools:
             finish = "tool_calls"  # some compatible servers say "stop" here
         elif self._refused:
             finish = "refused"
-        return Finished(finish, self._counted(request), tools, self._sources)
+        return Finished(finish, usage, tools, self._sources)
 
     def _counted(self, request: ModelRequest) -> Usage:
         if self._usage is None:

@@ -99,12 +99,13 @@ class ResponsesReader:
 
     def finished(self, request: ModelRequest) -> Finished:
         finish: FinishReason = self._finish or "stop"
-        tools = self._tools.requests(request.tools, cut=finish != "stop")
+        usage = self._counted(request)
+        tools = self._tools.requests(request.tools, cut=finish != "stop", usage=usage)
         if tools:
             finish = "tool_calls"
         elif self._refused:
             finish = "refused"
-        return Finished(finish, self._counted(request), tools)
+        return Finished(finish, usage, tools)
 
     def _counted(self, request: ModelRequest) -> Usage:
         if self._usage is None:

@@ -54,6 +54,8 @@ def build_request(
         language=exchange.language,
         script=config.model.script,
         attempt=attempt,
+        output_schema=config.model.output_schema,
+        reasoning=config.model.reasoning,
         lasting=len(exchange.history),
         exchange=exchange,
     )

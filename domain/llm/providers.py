@@ -12,6 +12,7 @@ from domain.llm.model import Provider
 from domain.llm.preset import preset_of
 from domain.llm.provider_config import ProviderConfig
 from domain.llm.scripted import ScriptedProvider
+from domain.llm.structured import Structured
 from domain.llm.wire import PATIENCE, Patience
 
 _ALWAYS = {"extractive": ProviderConfig(kind="extractive"), "scripted": ProviderConfig(kind="scripted")}
@@ -79,7 +80,7 @@ def configured_providers(
     chosen = default or next((n for n, c in configs.items() if c.kind not in _NOT_BY_ITSELF), "extractive")
     if chosen not in known:
         raise ValueError(f"EVERTURN_DEFAULT_PROVIDER names {chosen!r}, which is not configured")
-    made = {name: _made(name, config, embedder, patience) for name, config in known.items()}
+    made = {name: Structured(_made(name, config, embedder, patience)) for name, config in known.items()}
     return Providers(made, known, default=chosen)
 
 

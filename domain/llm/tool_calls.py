@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from contracts.turn import Usage
 from domain.errors import ProviderGarbage
 from domain.llm.model import ToolRequest, ToolSpec
 from domain.llm.tool_json import mended
@@ -51,17 +52,24 @@ class ToolFragments:
         if self._chars > _MOST_CHARS or len(self._calls) > _MOST_CALLS:
             raise ProviderGarbage(f"{self._provider} asked for tools without end.")
 
-    def requests(self, tools: Sequence[ToolSpec] = (), *, cut: bool = False) -> tuple[ToolRequest, ...]:
+    def requests(
+        self, tools: Sequence[ToolSpec] = (), *, cut: bool = False, usage: Usage | None = None
+    ) -> tuple[ToolRequest, ...]:
         """The whole calls, each with an id of its own.
 
         A call that came twice, with the same id, name and arguments, is one call. Broken arguments are mended where
         only one reading fits the tool's schema. cut: the reply was cut off, so nothing broken may be mended.
-        Raises ProviderGarbage when a call has no name, or arguments that are no JSON object and cannot be mended.
+        Raises ProviderGarbage, which then cost `usage`, when a call has no name, or arguments that are no JSON object
+        and cannot be mended.
         """
         schemas = {tool.name: tool.parameters for tool in tools}
         found: dict[str, ToolRequest] = {}
         for number, call in enumerate(self._calls):
-            asked = ToolRequest(call.id or f"call_{number}", call.name, self._arguments(call, schemas, cut=cut))
+            try:
+                arguments = self._arguments(call, schemas.get(call.name), cut=cut)
+            except ValueError as refusal:
+                raise ProviderGarbage(f"{self._provider} asked for {refusal}.", usage=usage) from refusal
+            asked = ToolRequest(call.id or f"call_{number}", call.name, arguments)
             if asked == found.get(asked.id):
                 continue
             if asked.id in found:
@@ -69,19 +77,18 @@ class ToolFragments:
             found[asked.id] = asked
         return tuple(found.values())
 
-    def _arguments(self, call: _Call, schemas: dict[str, dict[str, Any]], *, cut: bool) -> dict[str, Any]:
+    def _arguments(self, call: _Call, schema: dict[str, Any] | None, *, cut: bool) -> dict[str, Any]:
+        """Raises ValueError, which says what was asked for instead."""
         if not call.name:
-            raise ProviderGarbage(f"{self._provider} asked for a tool without a name.")
+            raise ValueError("a tool without a name")
         text = "".join(call.text)
         try:
             arguments = json.loads(text) if text.strip() else {}
         except (ValueError, RecursionError):
-            arguments = None if cut else mended(text, schemas.get(call.name))
+            arguments = None if cut else mended(text, schema)
         if isinstance(arguments, str):  # an object inside a string, as some models write it
-            arguments = mended(arguments, schemas.get(call.name))
+            arguments = mended(arguments, schema)
         if not isinstance(arguments, dict):
-            raise ProviderGarbage(
-                f"{self._provider} asked for {call.name} with arguments that "
-                + ("were cut off." if cut else "are no JSON object and cannot be mended.")
-            )
+            why = "were cut off" if cut else "are no JSON object and cannot be mended"
+            raise ValueError(f"{call.name} with arguments that {why}")  # noqa: TRY004 - it is the provider's value
         return arguments

@@ -156,10 +156,12 @@ def _cut(reader: Reader, request: ModelRequest) -> Finished:
 def _refuse_silence(provider: str, request: ModelRequest, finished: Finished) -> None:
     """A customer cannot be given nothing; but a reply that goes on after text of its own may have no more to say."""
     if finished.finish in {"content_filter", "refused"}:
-        raise ProviderRejected(f"{provider}'s content filter took the whole reply.", kind="content_filter")
+        raise ProviderRejected(
+            f"{provider}'s content filter took the whole reply.", kind="content_filter", usage=finished.usage
+        )
     spoke = request.prefix or next((m.text for m in reversed(request.messages) if m.tool_requests), "")
     if not spoke.strip():
-        raise ProviderGarbage(f"{provider} finished without saying anything ({finished.finish}).")
+        raise ProviderGarbage(f"{provider} finished without saying anything ({finished.finish}).", usage=finished.usage)
 
 
 def _meaning(provider: str, error: Exception, classify: Callable[[Exception], DomainError | None]) -> Exception:

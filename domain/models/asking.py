@@ -152,8 +152,8 @@ class Asking:
         failure: ProviderFailure,
     ) -> None:
         # Who refuses or is not there charges nothing; who falls silent or breaks off may charge what it had done.
-        charged = heard.first is not None or failure.kind in {"timeout", "garbage"}
-        spent = _estimate(request, heard) if charged else Usage()
+        charged = failure.usage is None and (heard.first is not None or failure.kind in {"timeout", "garbage"})
+        spent = failure.usage or (_estimate(request, heard) if charged else Usage())
         await self._settle(trail, call, price, heard, failure.kind, spent, estimated=charged, detail=failure.detail)
         if not option.facts.local:
             await self._breakers.failed(option.provider, option.model, failure)
