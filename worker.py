@@ -14,6 +14,7 @@ from activities.close import Close
 from activities.crawl import CrawlActivities
 from activities.ingest import IngestActivities
 from activities.interrupt import Interrupt
+from activities.lost_calls import LostCallsStep
 from activities.maintenance import MaintenanceActivities
 from activities.persist import Persist
 from activities.prepare import Prepare
@@ -95,6 +96,7 @@ def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
         ingest.finish_ingest,
         ingest.fail_ingest,
         StrandedTurns(database).resume_turns,
+        LostCallsStep(database, resources.ledger).settle_lost_calls,
         upkeep.stranded_documents,
         upkeep.prune_rows,
         upkeep.tidy_collections,

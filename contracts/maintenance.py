@@ -28,6 +28,12 @@ class Resumed(Contract):
     messages: int = 0
 
 
+class LostCalls(Contract):
+    """settled: calls to models whose worker died before it could say what they cost."""
+
+    settled: int = 0
+
+
 class Pruned(Contract):
     idempotency_keys: int = 0
     embeddings: int = 0
@@ -40,5 +46,6 @@ class Tidied(Contract):
 class MaintenanceReport(Contract):
     restarted: int = 0
     resumed: Resumed = Resumed()
+    lost_calls: int = 0
     pruned: Pruned = Pruned()
     tidied: int = 0

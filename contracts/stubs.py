@@ -103,6 +103,11 @@ async def resume_turns(input: m.MaintenanceInput) -> m.Resumed:
 
 
 @activity.defn
+async def settle_lost_calls(input: m.MaintenanceInput) -> m.LostCalls:
+    raise NotImplementedError
+
+
+@activity.defn
 async def prune_rows(input: m.MaintenanceInput) -> m.Pruned:
     raise NotImplementedError
 

@@ -9,7 +9,15 @@ from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from contracts import ids, options, search, stubs
-from contracts.maintenance import MaintenanceInput, MaintenanceReport, Pruned, Resumed, StrandedDocument, Tidied
+from contracts.maintenance import (
+    LostCalls,
+    MaintenanceInput,
+    MaintenanceReport,
+    Pruned,
+    Resumed,
+    StrandedDocument,
+    Tidied,
+)
 from contracts.queues import INGEST
 
 
@@ -18,10 +26,13 @@ class MaintenanceWorkflow:
     @workflow.run
     async def run(self, input: MaintenanceInput) -> MaintenanceReport:
         resumed, restarted = await self._resume(input), await self._restart(input)
+        lost = (await self._settle(input)).settled
         if not input.tidies:
-            return MaintenanceReport(restarted=restarted, resumed=resumed)
+            return MaintenanceReport(restarted=restarted, resumed=resumed, lost_calls=lost)
         pruned, tidied = await self._prune(input), await self._tidy(input)
-        return MaintenanceReport(restarted=restarted, resumed=resumed, pruned=pruned, tidied=tidied.collections)
+        return MaintenanceReport(
+            restarted=restarted, resumed=resumed, lost_calls=lost, pruned=pruned, tidied=tidied.collections
+        )
 
     async def _resume(self, input: MaintenanceInput) -> Resumed:
         try:
@@ -63,6 +74,15 @@ class MaintenanceWorkflow:
         except WorkflowAlreadyStartedError:  # somebody started it since we looked
             return False
         return True
+
+    async def _settle(self, input: MaintenanceInput) -> LostCalls:
+        try:
+            return await workflow.execute_activity(
+                stubs.settle_lost_calls, input, task_queue=INGEST, summary="Settle lost calls", **options.UPKEEP
+            )
+        except ActivityError:
+            workflow.logger.exception("lost calls were not settled; the next run tries again")
+            return LostCalls()
 
     async def _prune(self, input: MaintenanceInput) -> Pruned:
         try:

@@ -12,6 +12,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from activities.ingest import IngestActivities
+from activities.lost_calls import LostCallsStep
 from activities.maintenance import MaintenanceActivities
 from activities.recognise import RecogniseActivities
 from activities.stranded_turns import StrandedTurns
@@ -26,6 +27,8 @@ from domain.knowledge.chunk import Chunk
 from domain.knowledge.ocr import Ocr
 from domain.knowledge.search import Knowledge
 from domain.knowledge.storage import LocalStorage, original_key
+from domain.models.ledger import Ledger
+from domain.models.price_book import PriceBook, Seller
 from runtime.metrics import Metrics
 from runtime.sandbox import workflow_runner
 from workflows.ingest import IngestWorkflow
@@ -101,6 +104,7 @@ class Library:
             ingest.finish_ingest,
             ingest.fail_ingest,
             StrandedTurns(self.database).resume_turns,
+            LostCallsStep(self.database, Ledger(self.database, PriceBook(self.database, Seller))).settle_lost_calls,
             upkeep.stranded_documents,
             upkeep.prune_rows,
             upkeep.tidy_collections,
