@@ -58,42 +58,6 @@ class Metrics:
             ["provider", "model"],
             registry=registry,
         )
-        self.calls = Counter(
-            "everturn_model_calls",
-            "Calls to model providers settled in the ledger, by how they ended.",
-            ["provider", "model", "outcome"],
-            registry=registry,
-        )
-        self.breakers_opened = Counter(
-            "everturn_breakers_opened",
-            "Times that this process found a model unwell and had it passed over, by the failure that decided.",
-            ["provider", "model", "kind"],
-            registry=registry,
-        )
-        self.provider_wait_seconds = Histogram(
-            "everturn_provider_wait_seconds",
-            "Time that calls waited because their provider was at its limit; calls that did not wait are not counted.",
-            ["provider"],
-            buckets=_LAG_BUCKETS,
-            registry=registry,
-        )
-        self.budget_events = Counter(
-            "everturn_budgets",
-            "Budgets that came near their limit (warned), and calls not made because of one (refused).",
-            ["scope", "event"],
-            registry=registry,
-        )
-        self.cached_replies = Counter(
-            "everturn_cached_replies",
-            "Replies looked for in the cache: hit, miss, or expired.",
-            ["outcome"],
-            registry=registry,
-        )
-        self.saved_micros = Counter(
-            "everturn_cached_replies_saved_micros",
-            "What the replies that came from the cache had cost, in millionths of a US dollar.",
-            registry=registry,
-        )
         self.queue_lag_seconds = Histogram(
             "everturn_queue_lag_seconds",
             "Time an activity waited in its task queue before a worker took it.",
@@ -117,7 +81,52 @@ class Metrics:
             buckets=_TURN_BUCKETS,
             registry=registry,
         )
+        self._count_spending(registry)
         self._count_ingestion(registry)
+
+    def _count_spending(self, registry: CollectorRegistry) -> None:
+        self.calls = Counter(
+            "everturn_model_calls",
+            "Calls to model providers settled in the ledger, by how they ended.",
+            ["provider", "model", "outcome"],
+            registry=registry,
+        )
+        self.breakers_opened = Counter(
+            "everturn_breakers_opened",
+            "Times that this process found a model unwell and had it passed over, by the failure that decided.",
+            ["provider", "model", "kind"],
+            registry=registry,
+        )
+        self.provider_wait_seconds = Histogram(
+            "everturn_provider_wait_seconds",
+            "Time that calls waited because their provider was at its limit; calls that did not wait are not counted.",
+            ["provider"],
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
+        self.unpriced_calls = Counter(
+            "everturn_unpriced_calls",
+            "Calls that count as 0 because nobody says what their model costs.",
+            ["provider", "model"],
+            registry=registry,
+        )
+        self.budget_events = Counter(
+            "everturn_budgets",
+            "Budgets that came near their limit (warned), and calls not made because of one (refused).",
+            ["scope", "event"],
+            registry=registry,
+        )
+        self.cached_replies = Counter(
+            "everturn_cached_replies",
+            "Replies looked for in the cache: hit or miss.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.saved_micros = Counter(
+            "everturn_cached_replies_saved_micros",
+            "What the replies that came from the cache had cost, in millionths of a US dollar.",
+            registry=registry,
+        )
 
     def _count_ingestion(self, registry: CollectorRegistry) -> None:
         self.ingested_passages = Counter(
@@ -153,8 +162,10 @@ class Metrics:
                 self.tokens.labels(provider, model, kind).inc(count)
         self.cost_micros.labels(provider, model).inc(cost_micros)
 
-    def call_settled(self, call: ModelCall, settled: Settled) -> None:
+    def call_settled(self, call: ModelCall, settled: Settled, *, priced: bool) -> None:
         """Once a call, when the ledger has it."""
+        if not priced:
+            self.unpriced_calls.labels(call.provider, call.model).inc()
         self.calls.labels(call.provider, call.model, settled.outcome).inc()
         self.model_call(
             call.provider,

@@ -23,7 +23,7 @@ _log = structlog.stdlib.get_logger(__name__)
 class SpendWatch(Protocol):
     """What is told while money is spent: counters of a process."""
 
-    def call_settled(self, call: ModelCall, settled: Settled) -> None: ...
+    def call_settled(self, call: ModelCall, settled: Settled, *, priced: bool) -> None: ...
 
     def budget_warned(self, use: BudgetUse) -> None: ...
 
@@ -64,7 +64,8 @@ class Ledger:
         if warned is None:  # settled before
             return
         if self._watch is not None:
-            self._watch.call_settled(call, settled)
+            price = await self.prices.price(call.place.org_id, call.provider, call.model)
+            self._watch.call_settled(call, settled, priced=price.known)
         for use in warned:
             self._warn(call.place.org_id, use)
 

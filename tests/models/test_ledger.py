@@ -31,7 +31,7 @@ class Watch:
         self.warned: list[BudgetUse] = []
         self.refused: list[BudgetUse] = []
 
-    def call_settled(self, call: ModelCall, settled: Settled) -> None:
+    def call_settled(self, call: ModelCall, settled: Settled, *, priced: bool) -> None:
         self.settled.append(call.key)
 
     def budget_warned(self, use: BudgetUse) -> None:
