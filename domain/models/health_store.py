@@ -30,10 +30,14 @@ class Unwell:
     changed_at: datetime
 
 
+_FORGOTTEN_SECONDS = 86_400
+"""Nobody has asked it for a day since it might have been: a model that was taken out of use."""
+
+
 async def read(database: Database) -> Sequence[Unwell]:
     """All that are not closed; none when all is well."""
     rows = await database.pool.fetch("SELECT * FROM read_provider_health($1)", DEPLOYMENT)
-    return [Unwell(**dict(row)) for row in rows]
+    return [Unwell(**dict(row)) for row in rows if row["open_seconds"] > -_FORGOTTEN_SECONDS]
 
 
 async def failed(
