@@ -49,7 +49,7 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
     calls = input.calls
     text = input.text if guarded.text is None else guarded.text
     timings = {t.step: round(t.milliseconds, 2) for t in input.timings}
-    record = {
+    record: dict[str, Any] = {
         "route": input.route.model_dump(mode="json"),
         "checked": input.checked.model_dump(mode="json", exclude={"text"}),
         "guarded": guarded.model_dump(mode="json", exclude={"text"}),
@@ -57,6 +57,8 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
     }
     if told := quoted(calls):
         record["quoted"] = [each.model_dump(mode="json", exclude_none=True) for each in told]
+    if tried := routed(calls):
+        record["models"] = tried
     if input.rewrite is not None:
         record["rewrite"] = input.rewrite.model_dump(mode="json", exclude_none=True)
     paid: list[Reply | Rewrite] = [*calls, *([input.rewrite] if input.rewrite else [])]
@@ -79,6 +81,19 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
 def quoted(calls: Sequence[Reply]) -> list[QuotedVerdict]:
     """What tried to give orders in this turn, each text once: every call of a turn reads the same passages."""
     return list({(each.source, each.id): each for call in calls for each in call.quoted}.values())
+
+
+def routed(calls: Sequence[Reply]) -> list[dict[str, Any]]:
+    """Why each call of the turn went where it went: the candidates tried and passed over, in order."""
+    return [
+        {
+            "step": call.step,
+            "because": call.because,
+            "tried": [each.model_dump(mode="json", exclude_none=True) for each in call.tried],
+        }
+        for call in calls
+        if call.tried
+    ]
 
 
 def explained(input: FailInput, number: int, text: str) -> Ending:
