@@ -30,7 +30,9 @@ _BYTES: dict[int | str, dict[str, Any]] = {
 
 
 class VersionOut(BaseModel):
-    """current is the one whose passages a search finds; at most one is."""
+    """current is the one whose passages a search finds; at most one is. published_at: since when it was found, null if
+    never. A citation of a message quotes the version that was published last when the message was written.
+    """
 
     number: int
     filename: str
@@ -38,6 +40,7 @@ class VersionOut(BaseModel):
     size_bytes: int
     sha256: str
     state: Literal["pending", "current", "replaced", "failed"]
+    published_at: datetime | None
     created_at: datetime
 
 

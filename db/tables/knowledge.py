@@ -55,7 +55,7 @@ class Document(SQLModel, table=True):
 class DocumentVersion(SQLModel, table=True):
     """A content that the document has or had.
 
-    state: pending | current (what a search finds) | replaced | failed.
+    state: pending | current (what a search finds) | replaced | failed. published_at: since when it was found, if ever.
     """
 
     __tablename__ = "document_versions"
@@ -68,6 +68,7 @@ class DocumentVersion(SQLModel, table=True):
     size_bytes: int
     sha256: str
     state: str = "pending"
+    published_at: datetime | None = timestamp(optional=True)
     created_at: datetime = timestamp()
 
 

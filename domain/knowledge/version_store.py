@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from db.tables.columns import now
 from db.tables.knowledge import Document, DocumentVersion
 from domain.errors import Conflict, NotFound
 from domain.knowledge import store
@@ -59,6 +60,9 @@ async def published(session: AsyncSession, document: Document) -> None:
     """A search finds the document's version now, and none of its older ones. Idempotent."""
     await _put_aside(session, document, "current")
     await store.mark_version(session, document, "current")
+    mine = (col(DocumentVersion.document_id) == document.id, col(DocumentVersion.number) == document.version)
+    first = col(DocumentVersion.published_at).is_(None)
+    await session.exec(update(DocumentVersion).where(*mine, first).values(published_at=now()))
 
 
 async def list_versions(

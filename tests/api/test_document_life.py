@@ -43,6 +43,8 @@ async def test_new_content_takes_the_place_of_the_old_and_both_originals_stay(ca
         (2, "current", "shop-2.md"),
         (1, "replaced", "shop.md"),
     ]
+    since = [v["published_at"] for v in versions]
+    assert since[0] > since[1] > document["created_at"], "so a citation can be opened in the version it quotes"
     assert (await caller.get(f"{url}/versions/1/content")).content == OLD
     assert (await caller.get(f"{url}/content")).content == NEW
     assert (await caller.get(f"{url}/versions/3/content")).status_code == 404
@@ -72,7 +74,9 @@ async def test_content_that_cannot_be_read_leaves_what_was_searchable(caller: ht
     await caller.put(f"{url}/content", files={"file": ("kept.pdf", b"%PDF-1.4 broken")})
     await wait_for(caller, url, "failed")
     assert "Apples cost two crowns." in await found(caller, path, "What do apples cost?")
-    assert [v["state"] for v in (await caller.get(f"{url}/versions")).json()["data"]] == ["failed", "current"]
+    versions = (await caller.get(f"{url}/versions")).json()["data"]
+    assert [v["state"] for v in versions] == ["failed", "current"]
+    assert versions[0]["published_at"] is None
     assert (await caller.put(f"{url}/content", files={"file": ("kept.md", NEW)})).json()["version"] == 3
     await wait_for(caller, url, "ready")
     assert [v["state"] for v in (await caller.get(f"{url}/versions")).json()["data"]] == [
