@@ -36,7 +36,10 @@ class OpenAIProvider:
             stream: EventStream = await self._client.chat.completions.create(**chat_body(request, self._preset))
             return stream
 
-        return reply(self.name, request, ChatReader(self.name), Pace(self._patience), ask, meaning(self.name))
+        # With passages, numbers are theirs; JSON has no place for footnotes; those of a first half may be another's.
+        footnotes = self._preset.searches and not (request.passages or request.output_schema or request.prefix)
+        reader = ChatReader(self.name, footnotes=footnotes)
+        return reply(self.name, request, reader, Pace(self._patience), ask, meaning(self.name))
 
     async def close(self) -> None:
         """Idempotent."""

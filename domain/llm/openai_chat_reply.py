@@ -1,6 +1,7 @@
 """Reads the chunks of one chat completion, of OpenAI's or of any server that speaks the like."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from contracts.turn import FinishReason, Usage
@@ -18,15 +19,17 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_CITED = re.compile(r"\[(\d{1,3})\]")
 _BROKE_OFF = {"error", "insufficient_system_resource"}
 """Reasons that compatible servers and DeepSeek give when it was not the model that stopped."""
 
 
 class ChatReader:
-    """See `wire.Reader`. provider: as it is called in errors."""
+    """See `wire.Reader`. provider: as it is called in errors. footnotes: the text ends with the pages that it cites."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, *, footnotes: bool = False) -> None:
         self._provider = provider
+        self._footnotes = footnotes
         self._tools = ToolFragments(provider)
         self._thoughts = Thoughts()
         self._finish: FinishReason | None = None
@@ -72,6 +75,8 @@ class ChatReader:
         if reason is not None:
             self._finish = _FINISH.get(str(reason), "stop")
             seen += self._thoughts.finish()
+            if self._footnotes:
+                seen += _footnotes("".join(self._said) + seen, self._sources)
         return seen
 
     def _read_call(self, place: int, call: object) -> None:
@@ -110,6 +115,16 @@ class ChatReader:
             cache_written_tokens=count_of(asked, "cache_write_tokens"),
             reasoning_tokens=min(thought, output),
         )
+
+
+def _footnotes(text: str, sources: Sequence[WebSource]) -> str:
+    cited = sorted({int(number) for number in _CITED.findall(text)})
+    lines = [
+        f"[{number}] {sources[number - 1].title} {sources[number - 1].url}".replace("  ", " ")
+        for number in cited
+        if 0 < number <= len(sources)
+    ]
+    return "\n\n" + "\n".join(lines) if lines else ""
 
 
 def _sources(event: object) -> Iterator[WebSource]:
