@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     anthropic_base_url: Annotated[
         str | None, Field(validation_alias=AliasChoices("ANTHROPIC_BASE_URL", "anthropic_base_url"))
     ] = None
-    anthropic_model: str = "claude-sonnet-4-5"
+    anthropic_model: str = "claude-sonnet-5-5"
 
     gemini_api_key: Annotated[
         SecretStr | None, Field(validation_alias=AliasChoices("GEMINI_API_KEY", "gemini_api_key"))

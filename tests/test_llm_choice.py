@@ -31,7 +31,7 @@ NEAR = {"kind": "openai_compatible", "base_url": "http://127.0.0.1:1/v1", "model
         ({}, {}, ("extractive", "extractive")),
         ({"openai_api_key": "k"}, {}, ("openai", "gpt-4o-mini")),
         ({"openai_base_url": "http://127.0.0.1:1/v1", "openai_model": "qwen"}, {}, ("openai", "qwen")),
-        ({"openai_api_key": "k", "anthropic_api_key": "k"}, {}, ("anthropic", "claude-sonnet-4-5")),
+        ({"openai_api_key": "k", "anthropic_api_key": "k"}, {}, ("anthropic", "claude-sonnet-5-5")),
         ({"openai_api_key": "", "anthropic_api_key": ""}, {}, ("extractive", "extractive")),
         ({"anthropic_api_key": "k"}, {"provider": "extractive"}, ("extractive", "extractive")),
         ({"anthropic_api_key": "k"}, {"name": "claude-opus-4-5"}, ("anthropic", "claude-opus-4-5")),

@@ -1,7 +1,6 @@
-"""Anthropic's Messages API. Not for prompt caching or thinking, which no agent setting asks for yet."""
+"""Anthropic's Messages API. What it is sent is made in `anthropic_request.py`."""
 
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anthropic
@@ -9,9 +8,9 @@ import httpx2
 
 from contracts.turn import FinishReason, Usage
 from domain.errors import DomainError, ProviderGarbage, ProviderUnavailable
+from domain.llm.anthropic_request import message_body
 from domain.llm.failure import from_event, from_status
-from domain.llm.model import ChatMessage, Finished, ModelRequest, Piece
-from domain.llm.resume import GO_ON
+from domain.llm.model import Finished, ModelRequest, Piece
 from domain.llm.tool_calls import ToolFragments
 from domain.llm.transport import bounded
 from domain.llm.wire import PATIENCE, EventStream, Pace, Patience, count_of, field, reply
@@ -26,7 +25,6 @@ _FINISH: dict[str, FinishReason] = {
     "tool_use": "tool_calls",
     "refusal": "refused",
 }
-_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class AnthropicProvider:
@@ -57,7 +55,7 @@ class AnthropicProvider:
         """See `Provider.stream`."""
 
         async def ask() -> EventStream:
-            stream: EventStream = await self._client.messages.create(**_body(request))
+            stream: EventStream = await self._client.messages.create(**message_body(request))
             return stream
 
         return reply("Anthropic", request, _Reader(), Pace(self._patience), ask, _classify)
@@ -65,58 +63,6 @@ class AnthropicProvider:
     async def close(self) -> None:
         """Idempotent."""
         await self._client.close()
-
-
-def _body(request: ModelRequest) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": request.model,
-        "max_tokens": request.max_output_tokens,
-        "messages": _messages(request),
-        "stream": True,
-    }
-    if request.instructions:
-        body["system"] = request.instructions
-    if request.temperature is not None:
-        # The SDK no longer names it, but most models still take it; its scale ends at 1, the setting's at 2.
-        body["extra_body"] = {"temperature": min(request.temperature, 1.0)}
-    if request.tools:
-        body["tools"] = [
-            {"name": t.name, "description": t.description, "input_schema": t.parameters} for t in request.tools
-        ]
-    return body
-
-
-def _messages(request: ModelRequest) -> list[dict[str, Any]]:
-    """Its rules: the customer speaks first, no empty text, and all results of one round in one message."""
-    messages: list[dict[str, Any]] = []
-    for message in request.messages:
-        blocks = _blocks(message)
-        role = "assistant" if message.role == "assistant" else "user"
-        if not blocks or (role == "assistant" and not messages):
-            continue
-        if messages and messages[-1]["role"] == role:
-            messages[-1]["content"] += blocks
-        else:
-            messages.append({"role": role, "content": blocks})
-    prefix = request.prefix.rstrip()
-    if prefix:
-        messages.append({"role": "assistant", "content": [{"type": "text", "text": prefix}]})
-        messages.append({"role": "user", "content": [{"type": "text", "text": GO_ON}]})
-    return messages
-
-
-def _blocks(message: ChatMessage) -> Sequence[dict[str, Any]]:
-    if message.role == "tool":
-        return [{"type": "tool_result", "tool_use_id": _id(message.tool_request_id or ""), "content": message.text}]
-    blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text.strip() else []
-    return blocks + [
-        {"type": "tool_use", "id": _id(asked.id), "name": asked.name, "input": asked.arguments}
-        for asked in message.tool_requests
-    ]
-
-
-def _id(own: str) -> str:
-    return _NOT_IN_ID.sub("_", own)
 
 
 class _Reader:
@@ -170,8 +116,10 @@ class _Reader:
             input_tokens=count_of(self._input_usage, "input_tokens") + cached + written,
             output_tokens=count_of(self._output_usage, "output_tokens") or count_of(self._input_usage, "output_tokens"),
             cached_tokens=cached,
+            cache_written_tokens=written,
+            reasoning_tokens=count_of(field(self._output_usage, "output_tokens_details"), "thinking_tokens"),
         )
-        tools = self._tools.requests(request.tools, cut=self._finish == "length")
+        tools = self._tools.requests(request.tools, cut=self._finish == "length", usage=usage)
         return Finished("tool_calls" if tools else self._finish or "stop", usage, tools)
 
 

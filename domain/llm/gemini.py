@@ -12,6 +12,7 @@ from domain.errors import DomainError, ProviderGarbage
 from domain.llm.failure import from_status
 from domain.llm.gemini_reply import GeminiReader
 from domain.llm.gemini_request import config_of, contents_of
+from domain.llm.gemini_stream import made_plain
 from domain.llm.model import ModelRequest, Piece
 from domain.llm.transport import bounded
 from domain.llm.wire import PATIENCE, EventStream, Pace, Patience, field, reply
@@ -40,7 +41,7 @@ class GeminiProvider:
         self._patience = patience
         # Silence is measured in `wire`, over whole events; the transport only guards the handshake.
         self._http = bounded(httpx2.AsyncClient(timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS)))
-        self._http.event_hooks["response"].append(_keep)
+        self._http.event_hooks["response"] += [made_plain, _keep]
         # It retries only when asked to, and takes another transport (aiohttp) unless it is given this one.
         options = types.HttpOptions(base_url=base_url, httpx_async_client=self._http)
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)

@@ -31,7 +31,7 @@ DEFAULT_MODEL: dict[ProviderKind, str] = {
     "openai_responses": "gpt-4o-mini",
     "deepseek": "deepseek-chat",
     "perplexity": "sonar",
-    "anthropic": "claude-sonnet-4-5",
+    "anthropic": "claude-sonnet-5-5",
     "gemini": "gemini-3.8-flash",
     "local": "local",
     "extractive": "extractive",

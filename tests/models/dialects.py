@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from domain.llm.anthropic_messages import AnthropicProvider
+from domain.llm.gemini import GeminiProvider
 from domain.llm.model import Provider
 from domain.llm.openai_chat import OpenAIProvider
 from domain.llm.openai_responses import ResponsesProvider
@@ -269,4 +270,60 @@ class Anthropic(Dialect):
         return named({"type": "error", "error": {"type": type, "message": "No."}})
 
 
-DIALECTS: list[Dialect] = [OpenAIChat(), Responses(), DeepSeek(), Perplexity(), Anthropic()]
+class Gemini(Dialect):
+    """Tool calls come whole; kinds of errors are statuses with a name."""
+
+    name = "gemini"
+    path = ""
+    start = sse({"usageMetadata": {"promptTokenCount": 12}, "modelVersion": "m", "responseId": "r"})
+    usage: ClassVar[dict[str, int]] = {
+        "promptTokenCount": 12, "candidatesTokenCount": 3, "cachedContentTokenCount": 8, "totalTokenCount": 15,
+    }  # fmt: skip
+    reasons: ClassVar[dict[str, str]] = {"stop": "STOP", "tools": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY"}
+    statuses: ClassVar[dict[str, tuple[int, str]]] = {
+        "overloaded_error": (503, "UNAVAILABLE"),
+        "rate_limit_error": (429, "RESOURCE_EXHAUSTED"),
+        "rate_limit_exceeded": (429, "RESOURCE_EXHAUSTED"),
+        "insufficient_quota": (429, "RESOURCE_EXHAUSTED"),
+        "authentication_error": (401, "UNAUTHENTICATED"),
+        "permission_error": (403, "PERMISSION_DENIED"),
+        "not_found_error": (404, "NOT_FOUND"),
+        "request_too_large": (413, "INVALID_ARGUMENT"),
+        "invalid_request_error": (400, "INVALID_ARGUMENT"),
+    }
+
+    def provider(self, url: str, patience: Patience = PATIENCE) -> Provider:
+        return GeminiProvider(api_key="k", base_url=url, default_model="m", patience=patience, name=self.name)
+
+    def _parts(self, *parts: dict[str, Any], **more: Any) -> bytes:
+        return sse({"candidates": [{"content": {"role": "model", "parts": list(parts)}, "index": 0, **more}]})
+
+    def text(self, *words: str) -> list[bytes]:
+        return [self._parts({"text": word}) for word in words]
+
+    def thought(self, text: str) -> bytes:
+        return self._parts({"text": text, "thought": True})
+
+    def tool(self, place: int, id: str, name: str, *fragments: str) -> bytes:
+        return self._parts({"functionCall": {"id": id, "name": name, "args": json.loads("".join(fragments))}})
+
+    def end(self, reason: str = "stop") -> bytes:
+        candidate = {"content": {"role": "model", "parts": []}, "finishReason": self.reasons[reason], "index": 0}
+        return sse({"candidates": [candidate], "usageMetadata": self.usage})
+
+    @property
+    def nothing(self) -> bytes:
+        return self._parts({"text": ""})
+
+    def error_event(self, type: str) -> bytes:
+        return sse(self._error(type))
+
+    def error_body(self, type: str) -> str:
+        return json.dumps(self._error(type))
+
+    def _error(self, type: str) -> dict[str, Any]:
+        code, status = self.statuses.get(type, (500, "UNKNOWN"))
+        return {"error": {"code": code, "message": "No.", "status": status, "details": []}}
+
+
+DIALECTS: list[Dialect] = [OpenAIChat(), Responses(), DeepSeek(), Perplexity(), Anthropic(), Gemini()]
