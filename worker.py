@@ -23,6 +23,7 @@ from activities.reply import ReplyStep
 from activities.retrieve import Retrieve
 from activities.route import RouteStep
 from activities.stranded_turns import StrandedTurns
+from activities.summarise import Summarise
 from contracts import options, queues
 from domain.agents.version_store import AgentVersions
 from domain.conversations.log import EventLog
@@ -46,11 +47,12 @@ from workflows.conversation import ConversationWorkflow
 from workflows.crawl import CrawlWorkflow
 from workflows.ingest import IngestWorkflow
 from workflows.maintenance import MaintenanceWorkflow
+from workflows.summarise import SummariseWorkflow
 from workflows.turn import TurnWorkflow
 
 WORKFLOWS: dict[str, Sequence[type]] = {
     queues.TURNS: (ConversationWorkflow, TurnWorkflow),
-    queues.INGEST: (CrawlWorkflow, IngestWorkflow, MaintenanceWorkflow),
+    queues.INGEST: (CrawlWorkflow, IngestWorkflow, MaintenanceWorkflow, SummariseWorkflow),
 }
 
 # Each stream is one activity that mostly waits for its model; 500 is well past what two cores can feed.
@@ -96,6 +98,7 @@ def ingest_activities(resources: Resources) -> list[Callable[..., Any]]:
         ingest.finish_ingest,
         ingest.fail_ingest,
         StrandedTurns(database).resume_turns,
+        Summarise(database, AgentVersions(database), resources.router).summarise,
         LostCallsStep(database, resources.ledger).settle_lost_calls,
         upkeep.stranded_documents,
         upkeep.prune_rows,

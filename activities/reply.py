@@ -1,36 +1,33 @@
 """Reply: one model call, streamed into the event log as it is spoken."""
 
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 from temporalio import activity
 
 from activities.errors import domain_errors
 from activities.heartbeat import heartbeats
+from activities.memory import keep_up, recall
 from contracts.ids import fence
 from contracts.turn import QuotedVerdict, Reply, ReplyInput, ToolCall
 from db.engine import Database
-from domain.agents.config import AgentConfig
 from domain.agents.version_store import AgentVersions
 from domain.conversations import turn_store
 from domain.conversations.log import EventLog
 from domain.conversations.speech import Speech
-from domain.guard.guard import check_incoming
 from domain.guard.quotations import Quotations, guard_quotations
 from domain.guard.streaming import OutgoingStream
 from domain.knowledge.search import Knowledge
-from domain.llm.model import ChatMessage, Exchange, Finished, ModelRequest, TextPiece
+from domain.llm.model import Exchange, Finished, ModelRequest, TextPiece
 from domain.llm.prompt import build_request
 from domain.models.call import CallPlace
 from domain.models.router import ModelRouter, Ruling
 from domain.models.trail import Trail
 from runtime.metrics import Metrics
-
-# The same earlier messages come with every turn of a conversation; the check of twenty costs 3 ms.
-_checked_before = lru_cache(maxsize=4096)(check_incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,7 @@ class _Call:
     speech: Speech
     guarded: OutgoingStream
     quoted: list[QuotedVerdict]
+    keep_up: Callable[[], Awaitable[None]]
 
 
 class ReplyStep:
@@ -74,6 +72,7 @@ class ReplyStep:
         async with heartbeats():
             call = await self._prepare(input)
             finished, first_token = await self._speak(call, started)
+            await call.keep_up()
         return self._account(input, call, finished, first_token)
 
     async def _prepare(self, input: ReplyInput) -> _Call:
@@ -97,14 +96,18 @@ class ReplyStep:
             announce=_announcement(input, provider, model, attempt),
         )
         speech = Speech(self._log, ref, right, said=input.said, shown=floor.shown)
+        window = self._router.window(ruling)
+        recalled = await recall(self._database, ref, config, floor.history, window)
         exchange = Exchange(
             text=input.text,
-            history=_history(floor.history, config),
+            history=recalled.history,
             passages=read.passages,
             tool_results=read.tool_results,
             said=input.said,
             language=input.route.language,
             searched=input.searched,
+            summary=recalled.summary,
+            history_start=recalled.start,
         )
         request = build_request(
             config,
@@ -113,13 +116,15 @@ class ReplyStep:
             prefix=speech.text,
             attempt=attempt,
             tools_allowed=input.tools_allowed and _rounds(input) < config.max_tool_rounds,
+            variables=recalled.variables,
         )
         guarded = OutgoingStream(config.guardrails, _grounded(input, read, floor.history))
         place = CallPlace(
             ref.org_id, _place(input), ruling.task, ref.turn_id, ref.conversation_id, floor.agent_id, floor.api_key_id
         )
         trail = Trail(place, attempt, floor.calls)
-        return _Call(ruling, trail, request, speech, guarded, read.verdicts)
+        keeping_up = partial(keep_up, ref, config, recalled, request, window)
+        return _Call(ruling, trail, request, speech, guarded, read.verdicts, keeping_up)
 
     async def _speak(self, call: _Call, started: float) -> tuple[Finished, float | None]:
         first_token: float | None = None
@@ -184,18 +189,6 @@ def _announcement(input: ReplyInput, provider: str, model: str, attempt: int) ->
 def _rounds(input: ReplyInput) -> int:
     """Model calls of this turn that asked for tools: their keys begin with their step."""
     return len({result.key.partition(".")[0] for result in input.tool_results})
-
-
-def _history(lines: list[turn_store.SpokenLine], config: AgentConfig) -> list[ChatMessage]:
-    """Earlier messages; what the guard takes out of a new message, it takes out of an old one too."""
-    history = []
-    for line in lines:
-        if line.role == "assistant":
-            history.append(ChatMessage("assistant", line.text))
-        else:
-            verdict = _checked_before(line.text, config.guardrails)
-            history.append(ChatMessage("user", verdict.text if verdict.text is not None else line.text))
-    return history
 
 
 def _grounded(input: ReplyInput, read: Quotations, history: list[turn_store.SpokenLine]) -> list[str]:

@@ -36,6 +36,11 @@ def crawl_workflow_id(source_id: UUID) -> str:
     return f"crawl/{source_id}"
 
 
+def summary_workflow_id(conversation_id: UUID) -> str:
+    """The id of the one workflow that summarises the older part of a conversation."""
+    return f"summary/{conversation_id}"
+
+
 def fence(turn_number: int, step: int, attempt: int) -> int:
     """The right to speak in a conversation, as one number that only grows.
 

@@ -106,6 +106,19 @@ CRAWL: dict[str, Any] = {
     ),
 }
 
+SUMMARISE: dict[str, Any] = {
+    # 400 messages at once; a small model on two cores reads 10,000 tokens in a minute.
+    "start_to_close_timeout": timedelta(minutes=5),
+    "heartbeat_timeout": timedelta(seconds=15),
+    # Nobody waits, and the next turn asks again: what fails five times is left to it.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(seconds=30),
+        maximum_attempts=5,
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+}
+
 UPKEEP: dict[str, Any] = {
     # Building the index of a collection that has outgrown plain search takes minutes at a million passages.
     "start_to_close_timeout": timedelta(minutes=30),

@@ -9,6 +9,7 @@ from contracts import conversation as c
 from contracts import crawl as w
 from contracts import ingest as i
 from contracts import maintenance as m
+from contracts import summary as s
 from contracts import turn as t
 
 
@@ -114,4 +115,9 @@ async def prune_rows(input: m.MaintenanceInput) -> m.Pruned:
 
 @activity.defn
 async def tidy_collections(input: m.MaintenanceInput) -> m.Tidied:
+    raise NotImplementedError
+
+
+@activity.defn
+async def summarise(input: s.SummariseInput) -> s.Summarised:
     raise NotImplementedError

@@ -171,6 +171,16 @@ async def one_shot(recorder: Recorder) -> None:
     await recorder.save("turn-answered", handle)
 
 
+async def summarised(recorder: Recorder) -> None:
+    ref = await recorder.conversation(Script(), history_messages=2)
+    for turn in (1, 2, 3):
+        await recorder.house.post(ref, f"My order {turn} is late, what happened to it?", idle_seconds=1)
+        await recorder.house.events(ref, turns=turn)
+    handle = recorder.house.client.get_workflow_handle(ids.summary_workflow_id(ref.conversation_id))
+    await handle.result()
+    await recorder.save("summary-written", handle)
+
+
 async def stored(recorder: Recorder, filename: str, data: bytes) -> Document:
     """A document that waits for its ingestion."""
     resources = recorder.house.resources
@@ -267,6 +277,7 @@ SCENES: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     cancelled,
     continued,
     one_shot,
+    summarised,
     ingest_ready,
     ingest_failed,
     ingest_scans,

@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.agents.config import ModelSettings
 from domain.llm.model import ModelRequest, Piece
 from domain.llm.providers import Providers
+from domain.llm.window import Window, window
 from domain.models.asking import Asking, CallWatch
 from domain.models.breaker import Breakers
 from domain.models.call import TaskClass
@@ -70,6 +71,12 @@ class ModelRouter:
         choice = self._choose(ruling, Need(ruling.task, ruling.tier, bucket=ruling.bucket), {})
         first = (choice.options or choice.passed_over or (None,))[0]
         return ("", "") if first is None else (first.provider, first.model)
+
+    def window(self, ruling: Ruling) -> Window:
+        """That of the model that will probably answer."""
+        choice = self._choose(ruling, Need(ruling.task, ruling.tier, bucket=ruling.bucket), {})
+        first = next(iter(choice.options), None)
+        return window("", "") if first is None else window(first.facts.kind, first.model, first.facts.context_tokens)
 
     async def choice(self, org_id: UUID, ruling: Ruling, request: ModelRequest) -> Choice:
         """Who would be asked this, in order, and why the others would not."""
