@@ -84,8 +84,12 @@ async def _follow(client: Everturn, row: Json, progress: Progress, task: TaskID)
     if row["state"] == "failed":
         progress.update(task, total=1, completed=0, state="failed")
         return f"{row['error_code']}: {row['error_detail']}"
-    progress.update(task, total=1, completed=1, state=f"ready, {row['passages']} passages")
+    progress.update(task, total=1, completed=1, state=f"ready, {_counted(row['passages'])}")
     return None
+
+
+def _counted(passages: int) -> str:
+    return "1 passage" if passages == 1 else f"{passages} passages"
 
 
 def _how_far(row: Json) -> tuple[int, int | None]:

@@ -11,6 +11,9 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ODF = "application/vnd.oasis.opendocument"
+"""Of drawings and the like; the three that people write have their own."""
+
+ODT, ODS, ODP = f"{ODF}.text", f"{ODF}.spreadsheet", f"{ODF}.presentation"
 EPUB = "application/epub+zip"
 DOC = "application/msword"
 PPT = "application/vnd.ms-powerpoint"
@@ -116,8 +119,9 @@ def _zipped(data: bytes) -> str:
         kind = data[38:120]
         if kind.startswith(EPUB.encode()):
             return EPUB
-        if kind.startswith(ODF.encode()):
-            return ODF
+        for known in (ODT, ODS, ODP, ODF):
+            if kind.startswith(known.encode()):
+                return known
     if b"META-INF/container.xml" in data and b".opf" in data:
         return EPUB
     for name, kind_of_office in _IN_ZIP:

@@ -66,7 +66,7 @@ _PACKAGES: dict[str, Callable[[Package], Content]] = {
     media.DOCX: read_docx,
     media.PPTX: read_pptx,
     media.XLSX: read_xlsx,
-    media.ODF: read_odf,
+    **dict.fromkeys((media.ODT, media.ODS, media.ODP, media.ODF), read_odf),
     media.EPUB: read_epub,
 }
 _OLD: dict[str, Callable[[bytes], Content]] = {media.DOC: read_doc, media.PPT: read_ppt, media.XLS: read_xls}

@@ -56,7 +56,7 @@ def read_pdf(data: bytes) -> Content:
     if not any(text.strip() for text in pages.texts) and not pages.scans and pages.texts:
         pages = _with_pypdf(data)
     if not any(text.strip() for text in pages.texts) and not pages.scans:
-        raise DocumentUnreadable(f"the PDF holds no text on its {len(pages.texts)} pages, and no picture of any")
+        raise DocumentUnreadable("the PDF holds no text, and no page has a picture that could be read")
     return Content(pages.title, list(_blocks(pages)), len(pages.texts), pages.scans)
 
 

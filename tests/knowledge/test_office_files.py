@@ -113,7 +113,10 @@ def test_an_open_document_keeps_headings_nested_lists_and_covered_cells() -> Non
         '</table:table-row><table:table-row table:number-rows-repeated="9999999"><table:table-cell/></table:table-row>'
         "</table:table></office:text></office:body></d>"
     )
-    extract = parse(package({"mimetype": media.ODF + ".text", "content.xml": content}), "fees.odt")
+    extract = parse(
+        package({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content}), "fees.odt"
+    )
+    assert extract.media_type == media.ODT
     assert outline(extract) == [(2, "Fees", None)]
     assert extract.text == "Fees\n\n1. one\n  - inner\n\n| all | all |\n| - | - |\n| a |  |"
 
