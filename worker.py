@@ -29,6 +29,7 @@ from domain.agents.version_store import AgentVersions
 from domain.conversations.log import EventLog
 from domain.knowledge.ocr import Ocr
 from domain.knowledge.removal import Removal
+from domain.models.reply_cache import ReplyCache
 from domain.routing.router import Router
 from domain.sources.crawl import Crawl
 from domain.sources.readers import Readers
@@ -64,7 +65,8 @@ def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> l
     versions = AgentVersions(database)
     route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge, resources.providers)
     persist = Persist(database, versions, resources.embedder, resources.metrics)
-    reply = ReplyStep(database, log, versions, knowledge, resources.router, resources.metrics)
+    replies = ReplyCache(database, resources.router, resources.metrics)
+    reply = ReplyStep(database, log, versions, knowledge, resources.router, replies, resources.metrics)
     return [
         Prepare(database, versions, route, retrieve, resources.metrics).prepare,
         reply.reply,

@@ -20,6 +20,7 @@ from domain.errors import NotFound
 from domain.knowledge import embedding_store, store
 from domain.knowledge.index import Index
 from domain.knowledge.relabel import Relabelling
+from domain.models import reply_cache_store
 
 _QUIET = timedelta(minutes=1)
 """A row that changed since is on its way, or its request has just committed and starts the run itself."""
@@ -63,14 +64,16 @@ class MaintenanceActivities:
 
     @activity.defn(name="prune_rows")
     async def prune_rows(self, input: MaintenanceInput) -> Pruned:
-        """Forgets answers to requests that nobody repeats any more, and vectors that nobody used for long."""
-        keys = embeddings = 0
+        """Forgets answers to requests that nobody repeats any more, vectors that nobody used for
+        long, and kept replies that are too old."""
+        keys = embeddings = replies = 0
         async with heartbeats():
             for org_id in await list_orgs(self._database):
                 async with self._database.session(org_id) as session:
                     keys += await repeat_store.prune(session, before=now() - _KEYS_KEPT)
                     embeddings += await embedding_store.prune(session, before=now() - _EMBEDDINGS_KEPT)
-        return Pruned(idempotency_keys=keys, embeddings=embeddings)
+                    replies += await reply_cache_store.prune(session, before=now())
+        return Pruned(idempotency_keys=keys, embeddings=embeddings, cached_replies=replies)
 
     @activity.defn(name="tidy_collections")
     async def tidy_collections(self, input: MaintenanceInput) -> Tidied:

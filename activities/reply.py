@@ -25,6 +25,7 @@ from domain.knowledge.search import Knowledge
 from domain.llm.model import Exchange, Finished, ModelRequest, TextPiece
 from domain.llm.prompt import build_request
 from domain.models.call import CallPlace
+from domain.models.reply_cache import ReplyCache
 from domain.models.router import ModelRouter, Ruling
 from domain.models.trail import Trail
 from runtime.metrics import Metrics
@@ -41,6 +42,7 @@ class _Call:
     guarded: OutgoingStream
     quoted: list[QuotedVerdict]
     keep_up: Callable[[], Awaitable[None]]
+    cache_seconds: int | None
 
 
 class ReplyStep:
@@ -51,6 +53,7 @@ class ReplyStep:
         versions: AgentVersions,
         knowledge: Knowledge,
         router: ModelRouter,
+        replies: ReplyCache,
         metrics: Metrics,
     ) -> None:
         self._database = database
@@ -58,6 +61,7 @@ class ReplyStep:
         self._versions = versions
         self._knowledge = knowledge
         self._router = router
+        self._replies = replies
         self._metrics = metrics
 
     @activity.defn(name="reply")
@@ -124,12 +128,13 @@ class ReplyStep:
         )
         trail = Trail(place, attempt, floor.calls)
         keeping_up = partial(keep_up, ref, config, recalled, request, window)
-        return _Call(ruling, trail, request, speech, guarded, read.verdicts, keeping_up)
+        return _Call(ruling, trail, request, speech, guarded, read.verdicts, keeping_up, config.reply_cache_seconds)
 
     async def _speak(self, call: _Call, started: float) -> tuple[Finished, float | None]:
         first_token: float | None = None
         finished: Finished | None = None
-        async with aclosing(self._router.stream(call.trail, call.ruling, call.request)) as pieces:
+        stream = self._replies.stream(call.trail, call.ruling, call.request, call.cache_seconds)
+        async with aclosing(stream) as pieces:
             async for piece in pieces:
                 if isinstance(piece, TextPiece):
                     if first_token is None:

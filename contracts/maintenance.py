@@ -37,6 +37,7 @@ class LostCalls(Contract):
 class Pruned(Contract):
     idempotency_keys: int = 0
     embeddings: int = 0
+    cached_replies: int = 0
 
 
 class Tidied(Contract):

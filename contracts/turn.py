@@ -175,7 +175,8 @@ class ReplyInput(Contract):
 class TriedModel(Contract):
     """A candidate for a model call and what became of it.
 
-    outcome: answered, a kind of failure, superseded, busy, over_budget, or passed_over when it was not asked.
+    outcome: answered, a kind of failure, superseded, busy, over_budget, passed_over when it was not asked, or cached
+    when its answer to the same request was given again.
     number: of the call in its step, where there was one.
     """
 

@@ -188,6 +188,14 @@ class Metrics:
     def budget_refused(self, use: BudgetUse) -> None:
         self.budget_events.labels(use.scope, "refused").inc()
 
+    def reply_cached(self, saved_micros: int) -> None:
+        """saved_micros: what the reply had cost when it was new."""
+        self.cached_replies.labels("hit").inc()
+        self.saved_micros.inc(saved_micros)
+
+    def reply_not_cached(self) -> None:
+        self.cached_replies.labels("miss").inc()
+
     def quoted_injections(self, verdicts: Sequence[QuotedVerdict]) -> None:
         """Of one turn, each text once."""
         for each in verdicts:

@@ -112,7 +112,8 @@ class AgentConfig(ConfigPart):
     """The whole of an agent version. extra keys are refused, so a typo never passes in silence.
 
     instructions may use what `variables` declares (docs/prompts.md). history_summary: who writes down what was said
-    before the last `history_messages`; `model` is the agent's own, where it has one that can.
+    before the last `history_messages`; `model` is the agent's own, where it has one that can. reply_cache_seconds:
+    how long the answer to a first message may be given again to the same one (docs/spending.md); None: never.
     """
 
     variables: Annotated[list[PromptVariable], Field(max_length=50)] = []
@@ -130,6 +131,7 @@ class AgentConfig(ConfigPart):
     outage: OutageSettings = OutageSettings()
     max_tool_rounds: Annotated[int, Field(ge=0, le=20)] = 6
     history_messages: Annotated[int, Field(ge=0, le=100)] = 20
+    reply_cache_seconds: Annotated[int | None, Field(ge=1, le=2_592_000)] = None
     history_summary: Literal["off", "extractive", "model"] = "model"
 
     @field_validator("variables")
