@@ -1,6 +1,7 @@
 """Columns of every table, one file a room. No validation here: contracts and routes do that."""
 
 from db.tables.agents import Agent, AgentVersion
+from db.tables.attachments import MessageAttachment
 from db.tables.auth import ApiKey, IdempotencyKey, Org
 from db.tables.conversations import Conversation, Event, EventStream, Message, Turn, TurnPassage
 from db.tables.knowledge import Collection, Document, DocumentPage, DocumentVersion, Embedding
@@ -25,6 +26,7 @@ ALL = (
     IdempotencyKey,
     KnowledgeGap,
     Message,
+    MessageAttachment,
     MessageFeedback,
     ModelCall,
     ModelPolicyRow,
