@@ -16,6 +16,7 @@ from activities.ingest import IngestActivities
 from activities.interrupt import Interrupt
 from activities.lost_calls import LostCallsStep
 from activities.maintenance import MaintenanceActivities
+from activities.park import Park
 from activities.persist import Persist
 from activities.prepare import Prepare
 from activities.recognise import RecogniseActivities
@@ -67,6 +68,7 @@ def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> l
     persist = Persist(database, versions, resources.embedder, resources.metrics)
     replies = ReplyCache(database, resources.router, resources.metrics)
     reply = ReplyStep(database, log, versions, knowledge, resources.router, replies, resources.metrics)
+    park = Park(database, versions, resources.metrics)
     return [
         Prepare(database, versions, route, retrieve, resources.metrics).prepare,
         reply.reply,
@@ -74,6 +76,8 @@ def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> l
         Interrupt(database).interrupt,
         persist.persist,
         persist.fail,
+        park.park,
+        park.unpark,
         Close(database).close_conversation,
     ]
 

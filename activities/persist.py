@@ -11,6 +11,7 @@ from db.engine import Database
 from domain.agents.version_store import AgentVersions
 from domain.conversations import ending_store, evidence_store, turn_store
 from domain.conversations.explanations import explanation
+from domain.conversations.outage import handover
 from domain.guard.guard import check_incoming, check_outgoing
 from domain.knowledge.embedder import Embedder
 from domain.knowledge.gap import Gap, places, reasons
@@ -40,18 +41,30 @@ class Persist:
         ended = await ending_store.end(self._database, input.ref, ending)
         self._count("blocked" if blocked else "completed", ended)
         if ended.seconds is not None:
+            self._metrics.parked("answered", input.parked)
             self._metrics.quoted_injections(ending_store.quoted(input.calls))
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
 
     @activity.defn(name="fail")
     @domain_errors()
     async def fail(self, input: FailInput) -> Persisted:
-        """End a turn that could not be answered; exactly once, as `persist`. Opens it if nobody could."""
+        """End a turn that was not answered, or that a person must answer; exactly once, as `persist`.
+
+        Opens it if nobody could.
+        """
         begun = await turn_store.begin(self._database, input.ref, input.messages)
-        ending = ending_store.explained(input, begun.number, explanation(input.code))
+        ending = ending_store.explained(input, begun.number, await self._explanation(input))
         ended = await ending_store.end(self._database, input.ref, ending)
-        self._count("failed", ended)
+        self._count("handed_over" if input.handed_over else "failed", ended)
+        if ended.seconds is not None:
+            self._metrics.parked("handed_over" if input.handed_over else "failed", input.parked)
         return Persisted(message_id=ended.message_id, last_seq=ended.last_seq)
+
+    async def _explanation(self, input: FailInput) -> str:
+        if not input.handed_over:
+            return explanation(input.code)
+        config = await self._versions.config(input.ref.org_id, input.ref.agent_version_id)
+        return handover(config.outage, input.language)
 
     async def _guard(self, input: PersistInput) -> Verdict:
         """The text was checked while it streamed; whole, it may show what no piece did.

@@ -13,6 +13,7 @@ from activities.errors import domain_errors
 from activities.heartbeat import heartbeats
 from activities.memory import keep_up, recall
 from contracts.ids import fence
+from contracts.options import PROVIDER_ATTEMPTS
 from contracts.turn import QuotedVerdict, Reply, ReplyInput, ToolCall
 from db.engine import Database
 from domain.agents.version_store import AgentVersions
@@ -65,7 +66,7 @@ class ReplyStep:
         self._metrics = metrics
 
     @activity.defn(name="reply")
-    @domain_errors()
+    @domain_errors(provider_attempts=PROVIDER_ATTEMPTS)
     async def reply(self, input: ReplyInput) -> Reply:
         """Takes the floor, asks the model, and says what comes, checked, in order, once.
 
@@ -97,7 +98,7 @@ class ReplyStep:
             place=_place(input),
             passages=None if input.said or input.tool_results else read.passages,
             history_messages=config.history_messages,
-            announce=_announcement(input, provider, model, attempt),
+            announce=_announcement(input, provider, model, input.tried + attempt),
         )
         speech = Speech(self._log, ref, right, said=input.said, shown=floor.shown)
         window = self._router.window(ruling)
@@ -118,7 +119,7 @@ class ReplyStep:
             exchange,
             model=model,
             prefix=speech.text,
-            attempt=attempt,
+            attempt=input.tried + attempt,
             tools_allowed=input.tools_allowed and _rounds(input) < config.max_tool_rounds,
             variables=recalled.variables,
         )
@@ -165,7 +166,7 @@ class ReplyStep:
             usage=finished.usage,
             cost_micros=trail.cost_micros,
             first_token_ms=None if first_token is None else first_token * 1000,
-            attempt=activity.info().attempt,
+            attempt=input.tried + activity.info().attempt,
             step=input.step,
             quoted=call.quoted,
             tried=trail.tried,

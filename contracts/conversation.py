@@ -1,5 +1,6 @@
 """What is said to a running conversation, and what it answers."""
 
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import Field
@@ -65,6 +66,19 @@ class ConversationClosed(Contract):
     turns_done: int
 
 
+class RetryNow(Contract):
+    """Try to answer a parked turn at once, instead of when its pause is over."""
+
+
+class ParkedState(Contract):
+    """A turn that nobody can answer now. code: why; until: when it is tried again; pause: the how manieth, from 1."""
+
+    code: str
+    since: datetime
+    until: datetime
+    pause: int
+
+
 class ConversationState(Contract):
     """Answer of the `state` query, for operators and the runs API."""
 
@@ -73,3 +87,4 @@ class ConversationState(Contract):
     turn_id: UUID | None = None
     turns_done: int = 0
     waiting: int = 0
+    parked: ParkedState | None = None

@@ -28,13 +28,23 @@ TOOL_STARTED: Final = "tool.started"
 TOOL_FINISHED: Final = "tool.finished"
 """data: call_key, name, state (succeeded|failed|unknown)."""
 
+TURN_PARKED: Final = "turn.parked"
+"""Nobody can answer now; the turn waits and is tried again by itself. data: since, until (when it is tried again),
+pause (1 first), code, notice (for the customer, in their language; null after the first, which is still shown)."""
+
+TURN_RESUMED: Final = "turn.resumed"
+"""A pause is over and the model is asked again. data: pause, woken (timer|message|retry)."""
+
 TURN_COMPLETED: Final = "turn.completed"
 """data: message_id, usage, cost_micros, timings_ms, model, provider."""
 
 TURN_FAILED: Final = "turn.failed"
 """The turn ended with an explanation instead of an answer. data: message_id, code, detail."""
 
+TURN_HANDED_OVER: Final = "turn.handed_over"
+"""Nobody could answer for as long as the agent allows; a person must. data: message_id, code, detail."""
+
 CONVERSATION_CLOSED: Final = "conversation.closed"
 """No message is accepted any more. data: reason."""
 
-TURN_ENDS: Final = (TURN_COMPLETED, TURN_FAILED)
+TURN_ENDS: Final = (TURN_COMPLETED, TURN_FAILED, TURN_HANDED_OVER)

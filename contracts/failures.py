@@ -17,6 +17,9 @@ PROVIDER_REJECTED: Final = "provider_rejected"
 PROVIDER_GARBAGE: Final = "provider_garbage"
 """The provider answered, but not in its own format. Retried: proxies and overload do this."""
 
+BUDGET_EXCEEDED: Final = "budget_exceeded"
+"""A hard limit on spending would be passed: the call was not made. Never retried at once."""
+
 INVALID_INPUT: Final = "invalid_input"
 """What was asked cannot be done, whoever tries. Never retried."""
 
@@ -38,5 +41,16 @@ CANCELLED: Final = "cancelled"
 INTERNAL: Final = "internal"
 """Anything else: a lost connection, a bug. Retried, in case it passes."""
 
-NON_RETRYABLE: Final = (SUPERSEDED, PROVIDER_REJECTED, INVALID_INPUT, NOT_FOUND, TOOL_UNKNOWN, DOCUMENT_UNREADABLE)
+NON_RETRYABLE: Final = (
+    SUPERSEDED,
+    PROVIDER_REJECTED,
+    BUDGET_EXCEEDED,
+    INVALID_INPUT,
+    NOT_FOUND,
+    TOOL_UNKNOWN,
+    DOCUMENT_UNREADABLE,
+)
+PASSING: Final = (PROVIDER_UNAVAILABLE, PROVIDER_GARBAGE, BUDGET_EXCEEDED)
+"""Nobody can answer now, and later somebody may: a turn is parked."""
+
 ALL: Final = (*NON_RETRYABLE, PROVIDER_UNAVAILABLE, PROVIDER_GARBAGE, TOOL_UNAVAILABLE, CANCELLED, INTERNAL)

@@ -43,6 +43,24 @@ REPLY: dict[str, Any] = {
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,
 }
 
+PROVIDER_ATTEMPTS = 4
+"""Attempts at a reply after which a provider that fails is waited for by the workflow, where it can be seen and
+the customer told. 0.2+0.4+0.8 s: a hiccup passes unseen, and nobody stares at a silent screen for long. What
+else may fail (a worker that dies, a database that restarts) keeps the attempts of its policy."""
+
+LONGEST_UNSEEN_WAIT = timedelta(seconds=2)
+"""A provider that asks for a longer pause than this is waited for in the same way, at once."""
+
+REPLY_AGAIN: dict[str, Any] = {
+    **REPLY,
+    # A parked turn tries again: its next pause is the retry policy, and a second attempt is for a dying worker.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        maximum_attempts=2,
+        non_retryable_error_types=list(NON_RETRYABLE),
+    ),
+}
+
 ACT: dict[str, Any] = {
     "start_to_close_timeout": timedelta(minutes=2),
     "heartbeat_timeout": timedelta(seconds=4),

@@ -9,6 +9,7 @@ from contracts import conversation as c
 from contracts import crawl as w
 from contracts import ingest as i
 from contracts import maintenance as m
+from contracts import outage as o
 from contracts import summary as s
 from contracts import turn as t
 
@@ -40,6 +41,16 @@ async def fail(input: t.FailInput) -> t.Persisted:
 
 @activity.defn
 async def interrupt(input: t.InterruptInput) -> t.Interrupted:
+    raise NotImplementedError
+
+
+@activity.defn
+async def park(input: o.ParkInput) -> o.Parked:
+    raise NotImplementedError
+
+
+@activity.defn
+async def unpark(input: o.UnparkInput) -> None:
     raise NotImplementedError
 
 

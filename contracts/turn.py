@@ -21,6 +21,15 @@ class TurnRef(Contract):
     agent_version_id: UUID
 
 
+class AttachmentRef(Contract):
+    """An image or a file that came with a message, by reference. size in bytes; sha256 of the bytes in storage."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
 class IncomingMessage(Contract):
     """One message of the customer, as accepted. api_key_id: of the request that brought it; its cost counts there."""
 
@@ -28,6 +37,7 @@ class IncomingMessage(Contract):
     text: str
     client_key: str | None = None
     api_key_id: UUID | None = None
+    attachments: list[AttachmentRef] = Field(default_factory=list)
 
 
 class Route(Contract):
@@ -157,7 +167,8 @@ class ToolResult(Contract):
 class ReplyInput(Contract):
     """One model call. `said` is the text of earlier calls of this turn; the new text goes after it.
 
-    searched: the text as a question that stands alone, when it did not.
+    searched: the text as a question that stands alone, when it did not. tried: attempts before the turn was parked.
+    attachments: what came with the customer's messages of this turn.
     """
 
     ref: TurnRef
@@ -170,6 +181,8 @@ class ReplyInput(Contract):
     said: str = ""
     tools_allowed: bool = True
     searched: str | None = None
+    tried: int = 0
+    attachments: list[AttachmentRef] = Field(default_factory=list)
 
 
 class TriedModel(Contract):
@@ -217,6 +230,14 @@ class ActInput(Contract):
     call: ToolCall
 
 
+class ParkedTime(Contract):
+    """How long a turn was parked, from its first pause until it was answered or given up, tries included."""
+
+    code: str
+    seconds: float
+    pauses: int
+
+
 class PersistInput(Contract):
     """Everything that one transaction writes at the end of a turn, once the guard has seen the whole text.
 
@@ -236,18 +257,22 @@ class PersistInput(Contract):
     best: PassageRef | None = None
     answerable: float | None = None
     rewrite: Rewrite | None = None
+    parked: ParkedTime | None = None
 
 
 class FailInput(Contract):
     """Ends a turn that could not be answered: the customer gets a message, the operator an event.
 
-    messages are stored if they are not yet: preparing may be what failed.
+    messages are stored if they are not yet: preparing may be what failed. handed_over: a person must answer.
     """
 
     ref: TurnRef
     messages: list[IncomingMessage]
     code: str
     detail: str
+    handed_over: bool = False
+    language: str = "en"
+    parked: ParkedTime | None = None
 
 
 class Persisted(Contract):

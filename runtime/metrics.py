@@ -11,12 +11,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from contracts.turn import QuotedVerdict
+from contracts.turn import ParkedTime, QuotedVerdict
 from domain.models.budget import BudgetUse
 from domain.models.call import ModelCall, Settled
 
 Step = Literal["prepare", "begin", "route", "retrieve", "reply", "act", "guard", "persist", "total"]
-TurnOutcome = Literal["completed", "failed", "blocked"]
+TurnOutcome = Literal["completed", "failed", "handed_over", "blocked"]
+ParkedOutcome = Literal["answered", "handed_over", "failed"]
 TokenKind = Literal["input", "output", "cached"]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -26,6 +27,8 @@ CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _TURN_BUCKETS = (
     0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.02, 0.03, 0.045, 0.06, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 20, 40, 60,
 )  # fmt: skip
+# From the first pause to the longest time that people are willing to wait.
+_PARKED_BUCKETS = (1, 5, 10, 20, 40, 60, 120, 300, 600, 900, 1800, 3600, 14_400, 86_400)
 # A queue is healthy below 10 ms and starving above 1 s.
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -82,7 +85,20 @@ class Metrics:
             registry=registry,
         )
         self._count_spending(registry)
+        self._count_outages(registry)
         self._count_ingestion(registry)
+
+    def _count_outages(self, registry: CollectorRegistry) -> None:
+        self.parked_turns = Counter(
+            "everturn_parked_turns", "Turns parked because nobody could answer.", ["code"], registry=registry
+        )
+        self.parked_seconds = Histogram(
+            "everturn_parked_seconds",
+            "Time from the first pause of a parked turn to its end, by what that was.",
+            ["outcome"],
+            buckets=_PARKED_BUCKETS,
+            registry=registry,
+        )
 
     def _count_spending(self, registry: CollectorRegistry) -> None:
         self.calls = Counter(
@@ -187,6 +203,11 @@ class Metrics:
 
     def budget_refused(self, use: BudgetUse) -> None:
         self.budget_events.labels(use.scope, "refused").inc()
+
+    def parked(self, outcome: ParkedOutcome, time: ParkedTime | None) -> None:
+        """Once a turn, when it ends; nothing for one that was never parked."""
+        if time is not None:
+            self.parked_seconds.labels(outcome).observe(time.seconds)
 
     def reply_cached(self, saved_micros: int) -> None:
         """saved_micros: what the reply had cost when it was new."""

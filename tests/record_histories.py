@@ -20,7 +20,7 @@ from sqlalchemy import update
 from temporalio.client import WorkflowHandle
 
 from contracts import ids, options, queues
-from contracts.conversation import CloseConversation
+from contracts.conversation import CloseConversation, RetryNow
 from contracts.crawl import CrawlInput
 from contracts.ingest import OCR_PAGES, IngestInput
 from contracts.maintenance import MaintenanceInput
@@ -29,6 +29,7 @@ from db.migrate import migrate
 from db.tables.columns import now
 from db.tables.knowledge import Document
 from domain.agents.config import AgentConfig, HttpTool, ModelSettings, Script, ScriptedToolCall
+from domain.agents.outage import OutageSettings
 from domain.conversations.log import read_events
 from domain.knowledge import store
 from domain.knowledge.storage import original_key
@@ -80,10 +81,14 @@ class Recorder:
 
     async def spoken(self, ref: TurnRef) -> None:
         """Wait for the first word of a reply."""
+        await self._logged(ref, "reply.delta")
+
+    async def parked(self, ref: TurnRef) -> None:
+        await self._logged(ref, "turn.parked")
+
+    async def _logged(self, ref: TurnRef, type: str) -> None:
         database = self.house.resources.database
-        while not any(
-            e.type == "reply.delta" for e in await read_events(database, ref.org_id, ref.conversation_id, 0, 1000)
-        ):
+        while not any(e.type == type for e in await read_events(database, ref.org_id, ref.conversation_id, 0, 1000)):
             await asyncio.sleep(0.02)
 
 
@@ -131,6 +136,38 @@ async def failed(recorder: Recorder) -> None:
     await recorder.house.post(ref, "Hello", idle_seconds=1)
     await recorder.handle(ref).result()
     await recorder.save("conversation-failed", recorder.handle(ref))
+
+
+async def parked(recorder: Recorder) -> None:
+    """A model that is away for two pauses. The second turn's comes back for a customer who writes again."""
+    quick = OutageSettings(first_pause_seconds=0.2, longest_pause_seconds=0.4)
+    ref = await recorder.conversation(Script(text="a b c d e f", failures=["unavailable"] * 6), outage=quick)
+    await recorder.house.post(ref, "Hello", idle_seconds=1)
+    await recorder.handle(ref).result()
+    await recorder.save("conversation-parked", recorder.handle(ref))
+    slow = OutageSettings(first_pause_seconds=60)
+    ref = await recorder.conversation(Script(text="Both.", failures=["unavailable"] * 4), outage=slow)
+    await recorder.house.post(ref, "First", idle_seconds=1)
+    await recorder.parked(ref)
+    await recorder.house.post(ref, "second", idle_seconds=1)
+    await recorder.handle(ref).result()
+    await recorder.save("conversation-parked-and-joined", recorder.handle(ref))
+
+
+async def handed_over(recorder: Recorder) -> None:
+    """One turn that is told to try at once, and one that nobody answers in time."""
+    slow = OutageSettings(first_pause_seconds=60)
+    ref = await recorder.conversation(Script(text="a b c d", failures=["unavailable"] * 4), outage=slow)
+    await recorder.house.post(ref, "Hello", idle_seconds=1)
+    await recorder.parked(ref)
+    await recorder.handle(ref).execute_update(ConversationWorkflow.retry_now, RetryNow())
+    await recorder.handle(ref).result()
+    await recorder.save("conversation-parked-and-told-to-retry", recorder.handle(ref))
+    short = OutageSettings(first_pause_seconds=0.2, give_up_seconds=0.3)
+    ref = await recorder.conversation(Script(text="a b c d", failures=["unavailable"] * 99), outage=short)
+    await recorder.house.post(ref, "Hello", idle_seconds=1)
+    await recorder.handle(ref).result()
+    await recorder.save("conversation-handed-over", recorder.handle(ref))
 
 
 async def refused(recorder: Recorder) -> None:
@@ -273,6 +310,8 @@ SCENES: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     waited,
     acted,
     failed,
+    parked,
+    handed_over,
     refused,
     cancelled,
     continued,

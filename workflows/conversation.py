@@ -23,10 +23,12 @@ from contracts.conversation import (
     ConversationInput,
     ConversationState,
     MessageAccepted,
+    ParkedState,
     PostMessage,
+    RetryNow,
 )
 from contracts.turn import IncomingMessage, TurnRef
-from workflows.turn import Turn
+from workflows.turn import Turn, end_pause, refuse_unless_parked
 
 
 @workflow.defn(name="ConversationWorkflow")
@@ -41,7 +43,7 @@ class ConversationWorkflow:
         self._known: dict[UUID, None] = dict.fromkeys([*input.known, *(message.id for message in input.waiting)])
         self._closing: str | None = None
         self._idle = False
-        self._turn_id: UUID | None = None
+        self._turn: Turn | None = None
         self._turns_done = input.turns_done
         self._turns_here = 0
         self._step = "waiting for a message"
@@ -95,14 +97,24 @@ class ConversationWorkflow:
         self._closing = self._closing or close.reason
         return ConversationClosed(turns_done=self._turns_done)
 
+    @workflow.update
+    async def retry_now(self, retry: RetryNow) -> ParkedState:
+        """End the pause of a parked turn. Answers what it waited for."""
+        return end_pause(self._turn)
+
+    @retry_now.validator
+    def check_retry(self, retry: RetryNow) -> None:
+        refuse_unless_parked(self._turn)
+
     @workflow.query
     def state(self) -> ConversationState:
         return ConversationState(
             state="closing" if self._closing is not None else "open",
             step=self._step,
-            turn_id=self._turn_id,
+            turn_id=None if self._turn is None else self._turn.ref.turn_id,
             turns_done=self._turns_done,
             waiting=len(self._queue),
+            parked=None if self._turn is None else self._turn.parked(),
         )
 
     # What a running turn may know of this conversation.
@@ -117,17 +129,17 @@ class ConversationWorkflow:
 
     async def _run_turn(self) -> None:
         messages = self.take()
-        self._turn_id = ids.turn_id(messages[0].id)
         ref = TurnRef(
             org_id=self._input.org_id,
             conversation_id=self._input.conversation_id,
-            turn_id=self._turn_id,
+            turn_id=ids.turn_id(messages[0].id),
             agent_version_id=self._input.agent_version_id,
         )
-        await Turn(ref, self, self._tell).run(messages)
+        self._turn = Turn(ref, self, self._tell)
+        await self._turn.run(messages)
         self._turns_done += 1
         self._turns_here += 1
-        self._turn_id = None
+        self._turn = None
         self._last_active = workflow.time()
         self._tell("waiting for a message")
 
@@ -160,7 +172,7 @@ class ConversationWorkflow:
         while True:
             rest = self._last_active + self._input.idle_seconds - workflow.time()
             if rest <= 0:
-                self._idle = self._turn_id is None and not self._queue
+                self._idle = self._turn is None and not self._queue
                 await workflow.wait_condition(lambda: not self._idle)
                 rest = self._input.idle_seconds
             await workflow.sleep(timedelta(seconds=rest), summary="go to sleep when nobody writes")

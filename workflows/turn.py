@@ -4,14 +4,13 @@ Not for deciding when a turn begins: a conversation does that, or a caller witho
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from contracts import failures, options, search, stubs
-from contracts.conversation import ConversationState
+from contracts import failures, options, stubs
+from contracts.conversation import ConversationState, ParkedState, RetryNow
 from contracts.turn import (
     ActInput,
     FailInput,
@@ -31,41 +30,19 @@ from contracts.turn import (
     TurnRef,
     Verdict,
 )
-
-Input = TypeVar("Input")
-Output = TypeVar("Output")
+from workflows.arrivals import Arrivals, Joined, NoArrivals
+from workflows.failure import Failure, GivenUp, failure_of
+from workflows.outage import Outage, local, mark
 
 MAX_CALLS = 24
 """Model calls in one turn, whatever the agent allows: the last line against a loop of tools."""
-
-
-class Arrivals(Protocol):
-    """Messages that arrive while a turn runs."""
-
-    def waiting(self) -> bool: ...
-
-    def take(self) -> list[IncomingMessage]: ...
-
-
-class NoArrivals:
-    """For a turn nobody can add to."""
-
-    def waiting(self) -> bool:
-        return False
-
-    def take(self) -> list[IncomingMessage]:
-        return []
-
-
-class _Joined(Exception):
-    """A newer message joined before the reply said anything: prepare again, with both."""
 
 
 class Turn:
     """Runs one turn to its end, which is an answer or an explanation, exactly once."""
 
     def __init__(self, ref: TurnRef, arrivals: Arrivals, tell: Callable[[str], None]) -> None:
-        self._ref = ref
+        self.ref = ref
         self._arrivals = arrivals
         self._tell = tell
         self._messages: list[IncomingMessage] = []
@@ -77,17 +54,29 @@ class Turn:
         self._calls: list[Reply] = []
         self._results: list[ToolResult] = []
         self._timings: list[StepTiming] = []
+        self._outage = Outage(ref, arrivals, tell)
 
     async def run(self, messages: list[IncomingMessage]) -> TurnOutcome:
         """Always ends; raises only CancelledError, after the turn was closed with an explanation."""
         try:
             persisted = await self._answer(messages)
+        except GivenUp as given:
+            return await self._fail(given.failure, handed_over=True)
         except ActivityError as error:
-            return await self._fail(_code(error), _detail(error))
+            return await self._fail(failure_of(error))
         except asyncio.CancelledError:
-            await self._fail(failures.CANCELLED, "The run was cancelled.")
+            await self._fail(Failure(failures.CANCELLED, "The run was cancelled."))
             raise
-        return TurnOutcome(turn_id=self._ref.turn_id, message_id=persisted.message_id)
+        mark("running")
+        return TurnOutcome(turn_id=self.ref.turn_id, message_id=persisted.message_id)
+
+    def parked(self) -> ParkedState | None:
+        """What it waits for while nobody can answer; None when it does not wait."""
+        return self._outage.state()
+
+    def retry_now(self) -> None:
+        """End the pause of a parked turn."""
+        self._outage.retry_now()
 
     async def _answer(self, messages: list[IncomingMessage]) -> Persisted:
         while True:
@@ -95,7 +84,7 @@ class Turn:
             await self._prepare(messages)
             try:
                 text = await self._converse()
-            except _Joined:
+            except Joined:
                 messages = self._arrivals.take()
                 continue
             return await self._finish(text)
@@ -105,9 +94,9 @@ class Turn:
         while True:
             self._tell("preparing: storing, routing and retrieving")
             started = workflow.time()
-            prepared = await _local(
+            prepared = await local(
                 stubs.prepare,
-                PrepareInput(ref=self._ref, messages=new, text=self._text()),
+                PrepareInput(ref=self.ref, messages=new, text=self._text()),
                 "store the message, route it, find passages",
             )
             self._number, self._route, self._checked = prepared.number, prepared.route, prepared.checked
@@ -125,13 +114,29 @@ class Turn:
             return self._checked.text or ""
         text = ""
         for call in range(MAX_CALLS):
-            reply = await self._reply(text, first=call == 0)
+            reply = await self._reply_patiently(text, first=call == 0)
             self._calls.append(reply)
             text += reply.text
             if not reply.tool_calls:
                 break
             await self._act(reply)
         return text
+
+    async def _reply_patiently(self, said: str, *, first: bool) -> Reply:
+        """Waits out what passes. Raises GivenUp when that takes longer than the agent allows."""
+        while True:
+            await self._outage.over(joins=first)
+            try:
+                reply = await self._reply(said, first=first)
+            except ActivityError as error:
+                failure = failure_of(error)
+                if not failure.passes or not await self._outage.begin(
+                    failure, self._number, self._step, self._route.language
+                ):
+                    raise
+            else:
+                self._outage.answered()
+                return reply
 
     async def _reply(self, said: str, *, first: bool) -> Reply:
         self._step += 1
@@ -140,7 +145,7 @@ class Turn:
         handle = workflow.start_activity(
             stubs.reply,
             ReplyInput(
-                ref=self._ref,
+                ref=self.ref,
                 number=self._number,
                 step=self._step,
                 text=self._question(),
@@ -150,9 +155,11 @@ class Turn:
                 said=said,
                 tools_allowed=len(self._calls) < MAX_CALLS - 1,
                 searched=self._searched(),
+                tried=self._outage.tried,
+                attachments=[one for message in self._messages for one in message.attachments],
             ),
             summary=f"reply from {len(self._retrieval.passages)} passages, call {len(self._calls) + 1}",
-            **options.REPLY,
+            **self._outage.reply_options,
         )
         if first:
             await self._let_join(handle)
@@ -165,15 +172,15 @@ class Turn:
         await workflow.wait_condition(lambda: handle.done() or self._arrivals.waiting())
         if handle.done():
             return
-        interrupted = await _local(
+        interrupted = await local(
             stubs.interrupt,
-            InterruptInput(ref=self._ref, number=self._number, step=self._step),
+            InterruptInput(ref=self.ref, number=self._number, step=self._step),
             "a newer message wants to join",
         )
         if interrupted.silenced:
             handle.add_done_callback(_forget)
             handle.cancel()
-            raise _Joined
+            raise Joined
 
     async def _act(self, reply: Reply) -> None:
         """The tools of one call, one after the other: the model asked for them in this order."""
@@ -184,7 +191,7 @@ class Turn:
             self._results.append(
                 await workflow.execute_activity(
                     stubs.act,
-                    ActInput(ref=self._ref, number=self._number, step=self._step, call=call),
+                    ActInput(ref=self.ref, number=self._number, step=self._step, call=call),
                     summary=f"call {call.name}",
                     **options.ACT,
                 )
@@ -193,10 +200,10 @@ class Turn:
 
     async def _finish(self, text: str) -> Persisted:
         self._tell("guarding and storing the answer")
-        return await _local(
+        return await local(
             stubs.persist,
             PersistInput(
-                ref=self._ref,
+                ref=self.ref,
                 number=self._number,
                 text=text,
                 question=self._text(),
@@ -208,17 +215,28 @@ class Turn:
                 best=self._retrieval.passages[0] if self._retrieval.passages else None,
                 answerable=self._retrieval.answerable,
                 rewrite=self._retrieval.rewrite,
+                parked=self._outage.time(),
             ),
             "guard, then store answer, citations, usage and events",
         )
 
-    async def _fail(self, code: str, detail: str) -> TurnOutcome:
-        self._tell(f"explaining a failure: {code}")
-        workflow.upsert_search_attributes([search.STATE.value_set("failed")])
-        persisted = await _local(
-            stubs.fail, FailInput(ref=self._ref, messages=self._messages, code=code, detail=detail), f"explain: {code}"
+    async def _fail(self, failure: Failure, *, handed_over: bool = False) -> TurnOutcome:
+        self._tell(f"{'handing over to a person' if handed_over else 'explaining a failure'}: {failure.code}")
+        mark("handed_over" if handed_over else "failed")
+        persisted = await local(
+            stubs.fail,
+            FailInput(
+                ref=self.ref,
+                messages=self._messages,
+                code=failure.code,
+                detail=failure.detail,
+                handed_over=handed_over,
+                language=self._route.language,
+                parked=self._outage.time(),
+            ),
+            f"{'hand over' if handed_over else 'explain'}: {failure.code}",
         )
-        return TurnOutcome(turn_id=self._ref.turn_id, message_id=persisted.message_id, failed=True)
+        return TurnOutcome(turn_id=self.ref.turn_id, message_id=persisted.message_id, failed=True)
 
     def _text(self) -> str:
         return "\n".join(message.text for message in self._messages)
@@ -238,10 +256,20 @@ class Turn:
         self._timings.append(StepTiming(step=step, milliseconds=(workflow.time() - started) * 1000))
 
 
-async def _local(stub: Callable[[Input], Awaitable[Output]], input: Input, summary: str) -> Output:
-    """A short step, run by the worker that has the workflow: 1 ms instead of 10 through the server."""
-    output: Output = await workflow.execute_local_activity(stub, input, summary=summary, **options.STEP)
-    return output
+def refuse_unless_parked(turn: Turn | None) -> None:
+    """For the validators of updates. Raises ApplicationError of type conflict."""
+    if turn is None or turn.parked() is None:
+        raise ApplicationError("no turn is parked here", type="conflict", non_retryable=True)
+
+
+def end_pause(turn: Turn | None) -> ParkedState:
+    """Let a parked turn try again at once. Answers what it waited for."""
+    refuse_unless_parked(turn)
+    assert turn is not None
+    parked = turn.parked()
+    assert parked is not None
+    turn.retry_now()
+    return parked
 
 
 def _forget(handle: "asyncio.Task[Reply]") -> None:
@@ -250,33 +278,35 @@ def _forget(handle: "asyncio.Task[Reply]") -> None:
         handle.exception()
 
 
-def _code(error: ActivityError) -> str:
-    """A code of ours; a fault of the machinery (a lost connection, a bug) is internal."""
-    cause = error.cause
-    if isinstance(cause, ApplicationError):
-        return cause.type if cause.type in failures.ALL else failures.INTERNAL
-    # Without an answer it was a time-out: of a reply, that is its provider's.
-    return failures.PROVIDER_UNAVAILABLE if error.activity_type == "reply" else failures.INTERNAL
-
-
-def _detail(error: ActivityError) -> str:
-    return f"{error.activity_type}: {error.cause or error}"[:500]
-
-
 @workflow.defn(name="TurnWorkflow")
 class TurnWorkflow:
     """One turn for a caller without a conversation, such as an OpenAI client that brings its history."""
 
-    def __init__(self) -> None:
+    @workflow.init
+    def __init__(self, input: OneShotInput) -> None:
         self._step = "starting"
+        self._turn = Turn(input.ref, NoArrivals(), self._tell)
 
     @workflow.run
     async def run(self, input: OneShotInput) -> TurnOutcome:
-        return await Turn(input.ref, NoArrivals(), self._tell).run(list(input.messages))
+        outcome = await self._turn.run(list(input.messages))
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return outcome
+
+    @workflow.update
+    async def retry_now(self, retry: RetryNow) -> ParkedState:
+        """End the pause of a parked turn. Answers what it waited for."""
+        return end_pause(self._turn)
+
+    @retry_now.validator
+    def check_retry(self, retry: RetryNow) -> None:
+        refuse_unless_parked(self._turn)
 
     @workflow.query
     def state(self) -> ConversationState:
-        return ConversationState(state="running", step=self._step)
+        return ConversationState(
+            state="running", step=self._step, turn_id=self._turn.ref.turn_id, parked=self._turn.parked()
+        )
 
     def _tell(self, step: str) -> None:
         self._step = step

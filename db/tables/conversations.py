@@ -45,7 +45,10 @@ class Message(SQLModel, table=True):
 
 
 class Turn(SQLModel, table=True):
-    """state: running | completed | failed. record: route, verdicts, timings, tools of the turn."""
+    """state: running | completed | failed | handed_over. record: route, verdicts, timings, tools of the turn.
+
+    parks: pauses because nobody could answer; parked_at the first, parked_until the end of the present one.
+    """
 
     __tablename__ = "turns"
 
@@ -62,6 +65,9 @@ class Turn(SQLModel, table=True):
     error_detail: str | None = None
     started_at: datetime = timestamp()
     finished_at: datetime | None = timestamp(optional=True)
+    parks: int = 0
+    parked_at: datetime | None = timestamp(optional=True)
+    parked_until: datetime | None = timestamp(optional=True)
 
 
 class TurnPassage(SQLModel, table=True):

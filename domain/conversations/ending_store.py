@@ -23,6 +23,12 @@ _ENDED = "SELECT agreed, last_seq, seconds FROM"
 _END = f"{_ENDED} end_turn({', '.join(f'${n}' for n in range(1, 13))})"
 _END_WITH_GAP = f"{_ENDED} end_turn_with_gap({', '.join(f'${n}' for n in range(1, 17))})"
 
+_CLOSING = {
+    "completed": event.TURN_COMPLETED,
+    "failed": event.TURN_FAILED,
+    "handed_over": event.TURN_HANDED_OVER,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -61,6 +67,8 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
         record["models"] = tried
     if input.rewrite is not None:
         record["rewrite"] = input.rewrite.model_dump(mode="json", exclude_none=True)
+    if input.parked is not None:
+        record["parked"] = input.parked.model_dump(mode="json")
     paid: list[Reply | Rewrite] = [*calls, *([input.rewrite] if input.rewrite else [])]
     closing = {
         "usage": {
@@ -98,7 +106,9 @@ def routed(calls: Sequence[Reply]) -> list[dict[str, Any]]:
 
 def explained(input: FailInput, number: int, text: str) -> Ending:
     """The ending of a turn that could not be answered: `text` is what the customer reads."""
-    outcome = {"state": "failed", "record": {}, "error_code": input.code, "error_detail": input.detail}
+    state = "handed_over" if input.handed_over else "failed"
+    record = {"parked": input.parked.model_dump(mode="json")} if input.parked is not None else {}
+    outcome = {"state": state, "record": record, "error_code": input.code, "error_detail": input.detail}
     return Ending(number, text, outcome, {"code": input.code, "detail": input.detail})
 
 
@@ -143,7 +153,7 @@ async def _end(database: Database, ref: TurnRef, ending: Ending, text: str, *, s
         text,
         markers(text),
         _corrections(seen or "", text),
-        event.TURN_FAILED if ending.failed else event.TURN_COMPLETED,
+        _CLOSING[ending.outcome["state"]],
         {"message_id": str(message_id), "number": ending.number, **ending.closing},
         *gap,
     )

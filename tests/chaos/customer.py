@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import httpx2
 
-ENDS = ("turn.completed", "turn.failed")
+ENDS = ("turn.completed", "turn.failed", "turn.handed_over")
 _TRIES_SECONDS = 90
 _LINE_FAULTS = (httpx2.TransportError, httpx2.StreamError)
 
