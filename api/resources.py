@@ -12,6 +12,7 @@ from domain.knowledge.removal import Removal
 from domain.knowledge.search import Knowledge
 from domain.knowledge.storage import Storage
 from domain.models.price_book import PriceBook
+from domain.models.router import ModelRouter
 from runtime.metrics import Metrics
 
 
@@ -30,6 +31,7 @@ class ApiResources:
     temporal: Temporal
     metrics: Metrics
     prices: PriceBook
+    router: ModelRouter
     authenticator: Authenticator
     max_body_bytes: int = 1_000_000
     max_upload_bytes: int = 50_000_000

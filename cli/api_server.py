@@ -47,6 +47,7 @@ def _api_resources(resources: Resources, temporal: Temporal) -> ApiResources:
         temporal=temporal,
         metrics=resources.metrics,
         prices=resources.ledger.prices,
+        router=resources.router,
         authenticator=Authenticator(resources.database),
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_upload_bytes,

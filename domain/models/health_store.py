@@ -25,7 +25,7 @@ class Unwell:
     opens: int
     open_seconds: float
     probe_seconds: float | None
-    last_kind: str | None
+    last_kind: FailureKind | None
     last_detail: str | None
     changed_at: datetime
 

@@ -43,14 +43,16 @@ class Policies:
         self._tiers: OrderedDict[UUID, str | None] = OrderedDict()
         self._reading: dict[UUID, asyncio.Task[InForce]] = {}
 
-    async def of(self, org_id: UUID, agent_version_id: UUID, settings: ModelSettings, default: str) -> Applied:
-        """default: the provider when nothing says otherwise. Raises NotFound.
+    async def of(
+        self, org_id: UUID, agent_version_id: UUID, settings: ModelSettings, default: str, *, anew: bool = False
+    ) -> Applied:
+        """default: the provider when nothing says otherwise. anew: not from memory. Raises NotFound.
 
         Waits for the database only the first time; afterwards what is older than two seconds is read again
         while the call goes on.
         """
         kept = self._kept.get(agent_version_id)
-        if kept is None:
+        if kept is None or anew:
             return _apply(await self._read(org_id, agent_version_id), settings, default)
         self._kept.move_to_end(agent_version_id)
         if time.monotonic() - kept[1] > _FRESH_SECONDS and agent_version_id not in self._reading:
@@ -85,7 +87,7 @@ class Policies:
             _log.warning("model_policy_unread", because=type(error).__name__)
 
 
-def _apply(found: InForce, settings: ModelSettings, default: str) -> Applied:
+def _apply(found: InForce, settings: ModelSettings, default: str, *, anew: bool = False) -> Applied:
     if found.of_agent is not None:
         number, policy = found.of_agent
         return Applied(policy, f"agent policy {number}", found.agent_id)

@@ -83,6 +83,15 @@ class ModelRouter:
         need = Need(ruling.task, ruling.tier, size(request), request.max_output_tokens, needs(request), ruling.bucket)
         return self._choose(ruling, need, await self._prices(org_id, ruling, need))
 
+    async def explain(
+        self, org_id: UUID, agent_version_id: UUID, settings: ModelSettings, need: Need
+    ) -> tuple[str, Choice]:
+        """Whose policy goes for a need, and who would be asked now; read anew. Raises NotFound."""
+        applied = await self._policies.of(org_id, agent_version_id, settings, self._default, anew=True)
+        await self._breakers.refresh()
+        ruling = Ruling(applied, need.task, need.tier, need.bucket)
+        return applied.origin, self._choose(ruling, need, await self._prices(org_id, ruling, need))
+
     async def stream(self, trail: Trail, ruling: Ruling, request: ModelRequest) -> AsyncGenerator[Piece, None]:
         """Pieces of one reply, ending with Finished; `request.model` is of no account. Close it when you stop early.
 

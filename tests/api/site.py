@@ -70,6 +70,7 @@ async def open_site(
         temporal=Temporal(client),
         metrics=Metrics(),
         prices=resources.ledger.prices,
+        router=resources.router,
         authenticator=Authenticator(database),
         max_upload_bytes=max_upload_bytes,
         require_idempotency_key=require_idempotency_key,
