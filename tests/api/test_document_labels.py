@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.api.talk import ask, open_conversation
 from tests.api.test_document_life import NEW, OLD, found, upload
 from tests.api.test_resources import wait_for
 
@@ -123,3 +124,21 @@ async def test_faults_in_labels_have_a_place(caller: httpx2.AsyncClient) -> None
     assert place(await caller.get(f"{path}/documents?label=plan")) == "label"
     agent = {"name": "narrow", "config": {"retrieval": {"filters": {"labels": {"plan": []}}}}}
     assert place(await caller.post("/v1/agents", json=agent)) == "/config/retrieval/filters/labels/plan"
+
+
+async def test_an_agent_answers_only_from_documents_with_its_labels(caller: httpx2.AsyncClient) -> None:
+    path, document = await upload(caller, OLD, "agent.md", labels='{"plan": "premium"}')
+    cited = {}
+    for plan in ("premium", "basic"):
+        conversation = await open_conversation(
+            caller,
+            {
+                "model": {"provider": "extractive"},
+                "collections": [path.rpartition("/")[2]],
+                "retrieval": {"filters": {"labels": {"plan": [plan]}}},
+            },
+        )
+        await ask(caller, conversation, "What do apples cost?")
+        rows = (await caller.get(f"/v1/conversations/{conversation}/messages")).json()["data"]
+        cited[plan] = [one["document_id"] for row in rows for one in row["citations"]]
+    assert cited == {"premium": [document["id"]], "basic": []}
