@@ -1,7 +1,7 @@
 """`python -m bench.scale`: search and indexing at 10,000, 100,000 and more passages. Not for how good it is.
 
-Vectors are clustered random ones and texts are made of the words of the demo's documents in their own
-frequencies, so that 1,000,000 passages need no hour of embedding; questions are real and embedded anew.
+Vectors lie between two of the demo's own passages and texts are made of the words of its documents in their own
+frequencies, so that 1,000,000 passages need no hour of embedding; questions are embedded anew.
 """
 
 import argparse
@@ -23,16 +23,17 @@ from numpy.typing import NDArray
 
 from bench.measure import percentile
 from contracts.ingest import IngestInput
-from domain.knowledge.chunk import Chunk
+from domain.knowledge.chunk import Chunk, chunk
 from domain.knowledge.e5 import E5Embedder
+from domain.knowledge.index import embedded_text
 from domain.knowledge.lance import DIMENSIONS
+from domain.knowledge.parse import parse
 from domain.knowledge.search import Knowledge
 
 BUILD = Path(__file__).parents[1] / "build"
 DOCUMENTS = Path(__file__).parents[1] / "runtime" / "demo" / "documents"
 
 _DOCUMENT_PASSAGES = 1_000
-_TOPICS = 2_000
 _WORDS = 120
 _QUESTIONS = 200
 _TIDY_EVERY = 50
@@ -61,13 +62,14 @@ class Words:
 class Filling:
     """Writes passages document by document, as ingestion does, up to a number."""
 
-    def __init__(self, knowledge: Knowledge, words: Words) -> None:
+    def __init__(self, knowledge: Knowledge, words: Words, real: NDArray[np.float32]) -> None:
+        """real: vectors of passages, a row each."""
         self.org_id, self.collection_id = uuid4(), uuid4()
         self._knowledge = knowledge
         self._words = words
         self._rng = random.Random(7)
         self._numbers = np.random.default_rng(7)
-        self._topics = self._unit(self._numbers.standard_normal((_TOPICS, DIMENSIONS), np.float32))
+        self._real = real
         self._passages = 0
         self._documents = 0
 
@@ -91,14 +93,24 @@ class Filling:
             Chunk(str(UUID(int=self._passages + n + 1)), "", None, n * 10_000, n * 10_000 + len(text), text)
             for n, text in enumerate(texts)
         ]
-        near = self._topics[self._numbers.integers(0, _TOPICS, count)]
-        vectors = self._unit(near + 0.05 * self._numbers.standard_normal((count, DIMENSIONS), np.float32))
-        await self._knowledge.index.replace(document, f"Document {self._documents}", chunks, vectors)
+        await self._knowledge.index.replace(document, f"Document {self._documents}", chunks, self._between(count))
         self._passages += count
         self._documents += 1
 
-    def _unit(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _between(self, count: int) -> NDArray[np.float32]:
+        one, other = self._real[self._numbers.integers(0, len(self._real), (2, count))]
+        part = self._numbers.random((count, 1), np.float32) / 2
+        rows = one * (1 - part) + other * part + 0.005 * self._numbers.standard_normal((count, DIMENSIONS), np.float32)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+async def _real_vectors(embedder: E5Embedder) -> NDArray[np.float32]:
+    """Of the demo's passages: some 400, half a minute."""
+    chunks = []
+    for path in sorted(DOCUMENTS.rglob("*.md")):
+        extract = parse(path.read_bytes(), path.name)
+        chunks += [embedded_text(extract.title, each) for each in chunk(extract, uuid4())]
+    return await embedder.passages(chunks)
 
 
 async def _latency(knowledge: Knowledge, filling: Filling, questions: list[str], clients: int) -> dict[str, Any]:
@@ -135,7 +147,7 @@ async def _run(sizes: list[int]) -> list[dict[str, Any]]:
     await embedder.warm()
     words = Words.read(path.read_text() for path in sorted(DOCUMENTS.rglob("*.md")))
     knowledge = Knowledge(folder, embedder)
-    filling = Filling(knowledge, words)
+    filling = Filling(knowledge, words, await _real_vectors(embedder))
     table = []
     for size in sizes:
         row: dict[str, Any] = {"passages": size} | await filling.up_to(size)

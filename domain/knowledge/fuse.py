@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from domain.knowledge.passage import Passage
-from domain.knowledge.view import View
+from domain.knowledge.view import Row, View
 from domain.knowledge.words import coverage
+
+Key = tuple[UUID, Row]
+"""A passage among those of all views of a search: its collection and its row there."""
 
 JUDGED = 3
 """Hits of the word search that say how much words can tell about this question."""
@@ -22,11 +26,15 @@ class Candidate:
     """
 
     view: View
-    id: str
+    row: Row
     dense: float
     keyword: float
     hub: float = 0.0
     fused: float = 0.0
+
+    @property
+    def key(self) -> Key:
+        return self.view.collection_id, self.row
 
     @property
     def meant(self) -> float:
@@ -35,10 +43,10 @@ class Candidate:
 
 def judged(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The first hits of the word search: `fuse` wants their texts."""
-    return sorted((c for c in candidates if c.keyword > 0), key=lambda c: (-c.keyword, c.id))[:JUDGED]
+    return sorted((c for c in candidates if c.keyword > 0), key=lambda c: (-c.keyword, c.key))[:JUDGED]
 
 
-def fuse(candidates: Sequence[Candidate], query: str, texts: dict[str, Passage]) -> list[Candidate]:
+def fuse(candidates: Sequence[Candidate], query: str, texts: dict[Key, Passage]) -> list[Candidate]:
     """Best first by the sum of both scores, stretched to 0..1 over what was found.
 
     Words weigh as much as their best hits can be trusted: by what they have of the question (all of it for
@@ -53,10 +61,10 @@ def fuse(candidates: Sequence[Candidate], query: str, texts: dict[str, Passage])
     def meant(candidate: Candidate) -> float:
         return (candidate.meant - low) / (high - low or 1.0)
 
-    best = [c for c in judged(candidates) if c.id in texts]
-    covered = max((coverage(query, texts[c.id].whole) for c in best), default=0.0)
+    best = [c for c in judged(candidates) if c.key in texts]
+    covered = max((coverage(query, texts[c.key].whole) for c in best), default=0.0)
     agreed = sum(meant(c) for c in best) / (len(best) or 1)
     weight = _COVERAGE * covered + _AGREEMENT * agreed
     for c in candidates:
         c.fused = meant(c) + weight * c.keyword / most
-    return sorted(candidates, key=lambda c: (-c.fused, c.id))
+    return sorted(candidates, key=lambda c: (-c.fused, c.key))

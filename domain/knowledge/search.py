@@ -14,14 +14,14 @@ from domain.knowledge.chunk import MOST
 from domain.knowledge.embedder import Embedder, Vector
 from domain.knowledge.evidence import Evidence, evidence
 from domain.knowledge.filters import Filters, Reranking
-from domain.knowledge.fuse import Candidate, fuse, judged
+from domain.knowledge.fuse import Candidate, Key, fuse, judged
 from domain.knowledge.index import Index
 from domain.knowledge.neighbours import widened
 from domain.knowledge.passage import Passage
 from domain.knowledge.relevance import background, relevance
 from domain.knowledge.rerank import BY_WORDS, RERANKED, Reranker, by_words
-from domain.knowledge.view import HELD_ROWS, View
-from domain.knowledge.views import Views
+from domain.knowledge.view import Row, View
+from domain.knowledge.views import HELD_ROWS, Views
 from domain.knowledge.words import coverage
 
 _FOUND = 30
@@ -172,7 +172,7 @@ class Knowledge:
         near: list[Passage] = []
         for collection_id, view in views.items():
             ids = [ref.passage_id for ref in refs if ref.collection_id == collection_id]
-            here = await view.passages(ids)
+            here = await view.by_id(ids)
             found |= {(collection_id, id_): passage for id_, passage in here.items()}
             if neighbours and here:
                 near += await view.near(list(here.values()), (neighbours + 1) * MOST)
@@ -192,14 +192,15 @@ async def _given(vector: Vector) -> Vector:
     return vector
 
 
-async def _candidates(view: View, vector: Vector, words: dict[str, float], filters: Filters | None) -> list[Candidate]:
+async def _candidates(view: View, vector: Vector, words: dict[Row, float], filters: Filters | None) -> list[Candidate]:
     """What either half found, each with its cosine: a half that lacks a passage says nothing against it."""
     if len(vector) != view.dimensions:
         raise EmbeddingMismatch(view.dimensions, len(vector))
     dense = await view.nearest(vector, _FOUND, filters)
-    dense |= await view.cosines([id_ for id_ in words if id_ not in dense], vector)
-    hubs = await view.hubs(list(dense))
-    return [Candidate(view, id_, cosine, words.get(id_, 0.0), hubs.get(id_, 0.0)) for id_, cosine in dense.items()]
+    only_words = [row for row in words if row not in dense]
+    hubs = await view.hubs([*dense, *only_words])  # of all at once: on disk this reads them
+    dense |= await view.cosines(only_words, vector)
+    return [Candidate(view, row, cosine, words.get(row, 0.0), hubs[row]) for row, cosine in dense.items()]
 
 
 async def _shown(fused: list[Candidate], query: str, beneath: float) -> list[Passage]:
@@ -207,17 +208,17 @@ async def _shown(fused: list[Candidate], query: str, beneath: float) -> list[Pas
     texts = await _passages(fused)
     return [
         replace(
-            texts[c.id],
+            texts[c.key],
             score=relevance(c.dense, beneath),
             explanation={
                 "dense": c.dense,
                 "keyword": c.keyword,
-                "coverage": coverage(query, texts[c.id].whole),
+                "coverage": coverage(query, texts[c.key].whole),
                 "fused": c.fused,
             },
         )
         for c in fused
-        if c.id in texts
+        if c.key in texts
     ]
 
 
@@ -232,10 +233,11 @@ def distinct(ordered: list[Passage], limit: int, min_score: float) -> list[Passa
     return chosen
 
 
-async def _passages(candidates: list[Candidate]) -> dict[str, Passage]:
-    found: dict[str, Passage] = {}
+async def _passages(candidates: list[Candidate]) -> dict[Key, Passage]:
+    found: dict[Key, Passage] = {}
     for view in {id(c.view): c.view for c in candidates}.values():
-        found |= await view.passages([c.id for c in candidates if c.view is view])
+        made = await view.passages([c.row for c in candidates if c.view is view])
+        found |= {(view.collection_id, row): passage for row, passage in made.items()}
     return found
 
 
