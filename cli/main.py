@@ -18,6 +18,7 @@ from cli.key import key
 from cli.migrate import migrate
 from cli.retrieval_test import retrieval_test
 from cli.source import source
+from cli.spend import spend
 from cli.up import up
 from cli.worker import worker
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-VERBS = (up, down, doctor, chat, ingest, gaps, retrieval_test, worker, api, migrate, key)
+VERBS = (up, down, doctor, chat, ingest, gaps, retrieval_test, spend, worker, api, migrate, key)
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(source, name="source")

@@ -6,7 +6,8 @@ Every mutation carries an Idempotency-Key, so a call that is repeated after a lo
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import date
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Self
@@ -126,6 +127,16 @@ class Everturn:
     async def run_retrieval_tests(self, collection_id: str, *, limit: int = 10) -> Json:
         """Hit rate, MRR and nDCG of the collection's tests, and what each found."""
         return await self._json("POST", f"/v1/collections/{collection_id}/retrieval-tests/run", json={"limit": limit})
+
+    async def spend(
+        self, by: Sequence[str] = (), *, since: date | None = None, before: date | None = None, **only: str
+    ) -> Json:
+        """Sums of what calls to models cost in UTC days, in millionths of a US dollar: `total`, and `groups` by `by`.
+
+        only: filters of `GET /v1/spend`, like agent_id.
+        """
+        span = {name: day.isoformat() for name, day in (("since", since), ("before", before)) if day is not None}
+        return await self._json("GET", "/v1/spend", params={"group_by": list(by), **span, **only})
 
     async def create_conversation(self, agent_id: str) -> Json:
         return await self._json("POST", "/v1/conversations", json={"agent_id": agent_id})

@@ -14,6 +14,9 @@ import asyncpg
 import httpx2
 import pytest
 
+from contracts.turn import Usage
+from domain.models.call import CallPlace, ModelCall, Settled
+from domain.models.ledger import Ledger
 from runtime.embedded.postgres import EmbeddedPostgres
 from tests.api.site import Site
 from tests.api.talk import ask, open_conversation, scripted
@@ -137,3 +140,21 @@ async def ready(caller: httpx2.AsyncClient, source: str) -> dict[str, int]:
             return dict(row["items"])
         assert row["state"] != "failed", row
         await asyncio.sleep(0.1)
+
+
+async def test_spend_shows_what_each_model_cost_to_the_millionth(
+    shell: Shell, site: Site, org: UUID, caller: httpx2.AsyncClient
+) -> None:
+    agent = (await caller.post("/v1/agents", json={"name": "support"})).json()["id"]
+    ledger = Ledger(site.database, site.resources.prices)
+    for number, (model, cost) in enumerate((("gpt-4o-mini", 1_234_567), ("gpt-4o-mini", 1), ("gpt-4o", 20_000))):
+        call = ModelCall(CallPlace(org, str(number), "reply", agent_id=UUID(agent)), 1, "openai", model)
+        await ledger.reserve(call, cost)
+        await ledger.settle(call, Settled("answered", Usage(input_tokens=cost, output_tokens=2), cost, latency_ms=1))
+    said = await shell.run("spend")
+    assert 0 < said.index("1.234568") < said.index("0.020000") < said.index("1.254568")
+    said = await shell.run("spend", "--by", "agent", "--by", "day", "--agent", "support")
+    assert agent in said
+    assert "1.254568" in said
+    assert "there is no agent named 'nobody'" in await shell.run("spend", "--agent", "nobody", code=1)
+    assert "0.000000" in await shell.run("spend", "--since", "2020-01-01", "--before", "2020-02-01")
