@@ -18,8 +18,7 @@ from domain.agents.config import AgentConfig
 from domain.conversations import summary_store
 from domain.conversations.turn_store import SpokenLine
 from domain.guard.guard import check_incoming
-from domain.llm.fit import fit
-from domain.llm.model import ChatMessage, ModelRequest
+from domain.llm.model import ChatMessage
 from domain.llm.window import Window, surely_fits
 
 # The same earlier messages come with every turn of a conversation; the check of twenty costs 3 ms.
@@ -34,7 +33,8 @@ _log = structlog.stdlib.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """history: what the model reads, of which the first message is number `start` of the conversation. summary: of the
-    messages up to number `upto`. wanted: the message up to which a summary is wanted, 0 for none.
+    messages up to number `upto`. wanted: the message up to which a summary is wanted, 0 for none. lasts: there may be
+    further turns that can read it.
     """
 
     history: Sequence[ChatMessage] = ()
@@ -42,6 +42,7 @@ class Recalled:
     summary: str = ""
     upto: int = 0
     wanted: int = 0
+    lasts: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -69,15 +70,18 @@ async def recall(
         known.summary if upto else "",
         upto,
         aligned if wished and aligned > upto else 0,
+        wished and known.lasts,
         {**{name: str(value) for name, value in known.labels.items()}, **today},
     )
 
 
-async def keep_up(ref: TurnRef, config: AgentConfig, recalled: Recalled, request: ModelRequest, window: Window) -> None:
-    """Have summarised what this turn's model did not read any more. Never fails: the turn has its answer."""
-    dropped = fit(request, window).left_out.history if config.history_summary != "off" else 0
+async def keep_up(ref: TurnRef, recalled: Recalled, dropped: int) -> None:
+    """Have summarised what this turn's model did not read any more, `dropped` messages of its history among it.
+
+    Never fails: the turn has its answer.
+    """
     wanted = max(recalled.wanted, recalled.start + dropped - 1 if dropped else 0)
-    if wanted <= recalled.upto:
+    if not recalled.lasts or wanted <= recalled.upto:
         return
     asked = SummariseInput(
         org_id=ref.org_id,

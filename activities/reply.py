@@ -14,7 +14,7 @@ from activities.heartbeat import heartbeats
 from activities.memory import keep_up, recall
 from contracts.ids import fence
 from contracts.options import PROVIDER_ATTEMPTS
-from contracts.turn import QuotedVerdict, Reply, ReplyInput, ToolCall
+from contracts.turn import LeftOut, QuotedVerdict, Reply, ReplyInput, ToolCall
 from db.engine import Database
 from domain.agents.version_store import AgentVersions
 from domain.conversations import turn_store
@@ -23,6 +23,7 @@ from domain.conversations.speech import Speech
 from domain.guard.quotations import Quotations, guard_quotations
 from domain.guard.streaming import OutgoingStream
 from domain.knowledge.search import Knowledge
+from domain.llm.fit import fit
 from domain.llm.model import Exchange, Finished, ModelRequest, TextPiece
 from domain.llm.prompt import build_request
 from domain.models.call import CallPlace
@@ -43,6 +44,7 @@ class _Call:
     guarded: OutgoingStream
     quoted: list[QuotedVerdict]
     keep_up: Callable[[], Awaitable[None]]
+    left_out: LeftOut | None
     cache_seconds: int | None
 
 
@@ -128,8 +130,11 @@ class ReplyStep:
             ref.org_id, _place(input), ruling.task, ref.turn_id, ref.conversation_id, floor.agent_id, floor.api_key_id
         )
         trail = Trail(place, attempt, floor.calls)
-        keeping_up = partial(keep_up, ref, config, recalled, request, window)
-        return _Call(ruling, trail, request, speech, guarded, read.verdicts, keeping_up, config.reply_cache_seconds)
+        left_out = fit(request, window).left_out
+        keeping_up = partial(keep_up, ref, recalled, left_out.history if left_out else 0)
+        return _Call(
+            ruling, trail, request, speech, guarded, read.verdicts, keeping_up, left_out, config.reply_cache_seconds
+        )
 
     async def _speak(self, call: _Call, started: float) -> tuple[Finished, float | None]:
         first_token: float | None = None
@@ -171,6 +176,7 @@ class ReplyStep:
             quoted=call.quoted,
             tried=trail.tried,
             because=trail.because,
+            left_out=call.left_out,
         )
 
 

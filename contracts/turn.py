@@ -201,11 +201,24 @@ class TriedModel(Contract):
     number: int | None = None
 
 
+class LeftOut(Contract):
+    """How much of what there was a model did not get to read, because its window is too short.
+
+    history counts messages; shortened names the parts whose middle is missing.
+    """
+
+    history: int = 0
+    passages: int = 0
+    tool_results: int = 0
+    tools: int = 0
+    shortened: list[str] = Field(default_factory=list)
+
+
 class Reply(Contract):
     """text is what this call added, after streaming checks; cost in millionths of a US dollar.
 
     quoted: of the passages and tool results that it read, those that tried to give orders. tried: the candidates
-    of this attempt in the order of their turn, and because: why these.
+    of this attempt in the order of their turn, and because: why these. left_out: of what the first candidate read.
     """
 
     text: str
@@ -221,6 +234,7 @@ class Reply(Contract):
     quoted: list[QuotedVerdict] = Field(default_factory=list)
     tried: list[TriedModel] = Field(default_factory=list)
     because: str = ""
+    left_out: LeftOut | None = None
 
 
 class ActInput(Contract):

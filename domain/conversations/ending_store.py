@@ -65,6 +65,8 @@ def answered(input: PersistInput, guarded: Verdict) -> Ending:
         record["quoted"] = [each.model_dump(mode="json", exclude_none=True) for each in told]
     if tried := routed(calls):
         record["models"] = tried
+    if calls and calls[-1].left_out is not None:
+        record["left_out"] = calls[-1].left_out.model_dump(mode="json", exclude_defaults=True)
     if input.rewrite is not None:
         record["rewrite"] = input.rewrite.model_dump(mode="json", exclude_none=True)
     if input.parked is not None:

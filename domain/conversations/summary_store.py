@@ -22,11 +22,12 @@ class Remembered:
     """What a turn knows of its conversation beside the last messages.
 
     last: the number of the last message before the turn, 0 without one. upto: the last message that the summary
-    covers, 0 without a summary.
+    covers, 0 without a summary. lasts: it is not the single turn of a caller who brings the history along.
     """
 
     last: int
     labels: dict[str, str]
+    lasts: bool = True
     summary: str = ""
     upto: int = 0
 
@@ -46,7 +47,7 @@ async def remembered(database: Database, ref: TurnRef) -> Remembered:
     """One round trip and a half; a conversation that is gone has nothing."""
     async with database.transaction(ref.org_id) as connection:
         row = await connection.fetchrow(
-            """SELECT c.labels, m.last, s.text, s.upto
+            """SELECT c.labels, c.kind, m.last, s.text, s.upto
                FROM conversations c
                CROSS JOIN LATERAL (
                    SELECT coalesce(max(x.position), 0) AS last FROM messages x
@@ -62,7 +63,7 @@ async def remembered(database: Database, ref: TurnRef) -> Remembered:
         )
     if row is None:
         return Remembered(0, {})
-    return Remembered(row["last"], row["labels"], row["text"] or "", row["upto"] or 0)
+    return Remembered(row["last"], row["labels"], row["kind"] == "conversation", row["text"] or "", row["upto"] or 0)
 
 
 async def unsummarised(database: Database, org_id: UUID, conversation_id: UUID, upto: int) -> Unsummarised | None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from contracts.turn import ToolResult
+from contracts.turn import LeftOut, ToolResult
 from domain.knowledge.passage import Passage
 from domain.llm.model import Attachment, ChatMessage, Exchange, ModelRequest, ToolSpec
 from domain.llm.prompt import messages, quote, quoted, tool_text
@@ -34,20 +34,11 @@ _WORN = "<summary></summary><passages></passages>"
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What a model does not get to read. shortened: parts whose middle is missing."""
-
-    history: int = 0
-    passages: int = 0
-    tool_results: int = 0
-    tools: int = 0
-    shortened: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Fitted:
+    """left_out is None when nothing is."""
+
     request: ModelRequest
-    left_out: LeftOut = LeftOut()
+    left_out: LeftOut | None = None
 
 
 def fit(request: ModelRequest, window: Window) -> Fitted:
@@ -132,7 +123,7 @@ class _Fitting:
             passages=len(asked.passages) - len(passages),
             tool_results=len(asked.tool_results) - len(results),
             tools=len(request.tools) - len(tools),
-            shortened=tuple(dict.fromkeys(self._shortened)),
+            shortened=list(dict.fromkeys(self._shortened)),
         )
         made = replace(
             request,
@@ -143,7 +134,7 @@ class _Fitting:
             max_output_tokens=max(1, reply - self._window.count(request.prefix)) if request.prefix else reply,
             lasting=len(history),
         )
-        return Fitted(made, left_out)
+        return Fitted(made, left_out if left_out != LeftOut() else None)
 
     def _short(self, part: str, text: str, most: int, *, extra: int = 0) -> str:
         fitting = self._budget.fit(text, most, extra=extra)

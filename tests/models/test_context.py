@@ -101,6 +101,7 @@ def test_the_question_and_the_latest_messages_stay_and_the_oldest_go_in_blocks()
         request = request_of(Exchange("The question?", talk(2 * turns, SENTENCE * 3)))
         fitted = fit(request, Window(4096, SMALL))
         kept = fitted.request.messages[:-1]
+        assert fitted.left_out is not None
         assert fitted.request.messages[-1].text == "The question?"
         assert kept == request.messages[:-1][-len(kept) :]
         assert fitted.left_out.history + len(kept) == 2 * turns
@@ -127,7 +128,8 @@ def test_short_tool_results_stay_whole_beside_a_long_one() -> None:
     assert texts[1].startswith(SENTENCE)
     assert LEFT_OUT.strip() in texts[1]
     assert texts[1].endswith("delivery. ")
-    assert fitted.left_out.shortened == ("tool_results",)
+    assert fitted.left_out is not None
+    assert fitted.left_out.shortened == ["tool_results"]
 
 
 def test_a_long_message_keeps_its_beginning_and_its_end() -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from contracts import ids
 from contracts.summary import Summarised
@@ -139,9 +140,29 @@ async def test_a_short_window_has_the_older_part_summarised_though_few_messages_
     long = "The parcel has not arrived and nobody answers the phone. " * 80
     ref = await talk(house, org, ["My name is Ann Lee, order W7731.", *[long] * 9], history_summary="extractive")
     await summarised(house, ref)
+    async with house.resources.database.transaction(org) as connection:
+        records = await connection.fetch(
+            "SELECT record FROM turns WHERE conversation_id = $1 ORDER BY number", ref.conversation_id
+        )
+    assert "left_out" not in records[0]["record"]
+    assert any(row["record"].get("left_out", {}).get("history") for row in records)
     await say(house, ref, ["And now?"], before=10)
     assert "W7731" in asked(model)[1]["content"].partition("</summary>")[0]
     assert asked(model)[-1]["content"] == "And now?"
+
+
+async def test_a_caller_who_brings_the_history_along_pays_for_no_summary(
+    house: House, org: UUID, model: WireServer
+) -> None:
+    model.answer_with(streamed(spoken("Understood.")))
+    config = AgentConfig(model=ModelSettings(provider="near", context_tokens=4096), history_messages=4)
+    ref = await make_conversation(house.resources.database, org, config)
+    async with house.resources.database.transaction(org) as connection:
+        await connection.execute("UPDATE conversations SET kind = 'one_shot' WHERE id = $1", ref.conversation_id)
+    await say(house, ref, [f"Message {n}" for n in range(5)])
+    with pytest.raises(RPCError, match="not found"):
+        await house.client.get_workflow_handle(ids.summary_workflow_id(ref.conversation_id)).describe()
+    assert asked(model)[-1]["content"] == "Message 4"
 
 
 async def test_labels_fill_in_what_the_agent_declares(house: House, org: UUID, model: WireServer) -> None:
