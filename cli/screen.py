@@ -34,7 +34,10 @@ async def show_reply(console: Console, events: AsyncIterator[Event], message_id:
 def show_citations(console: Console, reply: Reply) -> None:
     """One entry a source, with the words that were cited."""
     for citation in reply.citations:
-        place = " > ".join(part for part in (citation["title"], citation.get("heading")) if part)
+        title, heading = citation["title"], citation.get("heading") or ""
+        # The first heading of most documents is their title.
+        said = f"{heading} > ".startswith(f"{title} > ")
+        place = heading if said else " > ".join(part for part in (title, heading) if part)
         page = f", page {citation['page']}" if citation.get("page") else ""
         quote = " ".join(str(citation.get("quote", "")).split())
         shown = quote if len(quote) <= _QUOTE_CHARS else quote[:_QUOTE_CHARS].rsplit(" ", 1)[0] + " …"
