@@ -1,8 +1,12 @@
-"""What a provider can do wrong, by name: an answer in a dialect's own words, and how patient its reader is."""
+"""What a provider can do wrong, by name: an answer in a dialect's own words, and how patient its reader is.
+
+What becomes of it stands in the table of docs/providers.md, which is read here.
+"""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from domain.llm.wire import Patience
 from tests.models.dialects import Dialect
@@ -91,6 +95,8 @@ def _dripping(d: Dialect) -> Answer:
     return answer
 
 
+PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
+
 FAULTS: dict[str, Fault] = {
     "400": _status(400, "invalid_request_error"),
     "400, too long a prompt": _status(400, "context_length_exceeded"),
@@ -154,3 +160,19 @@ FAULTS: dict[str, Fault] = {
         lambda d: endless(d.start, d.tool(0, "a", "look_up", "x" * 50_000)), tools=True
     ),
 }  # fmt: skip
+
+
+def documented() -> dict[tuple[str, str], str]:
+    """(fault, provider) to outcome. A dash stands for what cannot happen there."""
+    lines = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
+    start = next(number for number, line in enumerate(lines) if line[0] == "fault")
+    names = lines[start][1:]
+    table = {}
+    for fault, *cells in lines[start + 1 :]:
+        if len(cells) != len(names):
+            break
+        table |= {(fault, name): cell for name, cell in zip(names, cells, strict=True)}
+    return table
+
+
+TABLE = documented()

@@ -63,7 +63,8 @@ class Heard:
 
 class Stand:
     """One worker's router. options: limits and regions by name, patience, rule of the breakers, and prices by name,
-    in US dollars for a million tokens of any kind. Models have a name of their own: no test meets another's breakers.
+    in US dollars for a million tokens of any kind, or whole configs by name. Models have a name of their own: no test
+    meets another's breakers.
     """
 
     def __init__(self, database: Database, org: UUID, servers: dict[str, str], **options: Any) -> None:
@@ -71,7 +72,7 @@ class Stand:
         self.model = f"m-{uuid4().hex[:12]}"
         limits = options.get("limits", {})
         patience = options.get("patience", Patience(first_token_seconds=1.5, idle_seconds=0.5))
-        configs = {
+        configs = options.get("configs") or {
             name: ProviderConfig.model_validate(
                 {"kind": "openai_compatible", "base_url": f"{url}/v1", "model": self.model,
                  "max_concurrent": limits.get(name), "region": options.get("regions", {}).get(name)}

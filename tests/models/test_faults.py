@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,32 +10,15 @@ from domain.errors import ProviderFailure, ProviderGarbage, ProviderRejected, Pr
 from domain.llm.model import ChatMessage, Finished, ModelRequest, Provider, TextPiece, ToolRequest, ToolSpec
 from domain.llm.wire import Patience
 from tests.models.dialects import DIALECTS, Dialect
-from tests.models.faults import FAULTS, Fault
+from tests.models.faults import FAULTS, TABLE, Fault
 from tests.wire_server import WireServer, never, serving
 
-PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
 BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
 LOOK_UP = ToolSpec(
     "look_up", "Find an order.", {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
 )
 REQUEST = ModelRequest(model="m", instructions="Be kind.", messages=(ChatMessage("user", "Hello?"),))
 FINAL = {"auth", "quota", "content_filter", "context_overflow", "bad_request"}
-
-
-def documented() -> dict[tuple[str, str], str]:
-    """(fault, provider) to outcome. A dash stands for what cannot happen there."""
-    lines = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
-    start = next(number for number, line in enumerate(lines) if line[0] == "fault")
-    names = lines[start][1:]
-    table = {}
-    for fault, *cells in lines[start + 1 :]:
-        if len(cells) != len(names):
-            break
-        table |= {(fault, name): cell for name, cell in zip(names, cells, strict=True)}
-    return table
-
-
-TABLE = documented()
 
 
 def test_the_table_has_a_row_for_each_fault_and_a_column_for_each_provider() -> None:
