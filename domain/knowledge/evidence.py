@@ -74,13 +74,13 @@ def _telling(pair: tuple[str, str], weights: dict[str, float]) -> bool:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _words(title: str, heading: str, text: str) -> _Words:
-    sentences, start = list[frozenset[str]](), 0
+    cut, start = list[list[str]](), 0
     for end in sentence_ends(text, 0, len(text)):
-        if text[start:end].strip():
-            sentences.append(frozenset(_stems(text[start:end])))
+        cut.append(_stems(text[start:end]))
         start = end
+    sentences = [frozenset(words) for words in cut if words]
     following = sentences[1:] or [frozenset()]
-    above, body = frozenset(_stems(f"{title} {heading}")), _stems(text)
+    above, body = frozenset(_stems(f"{title} {heading}")), [word for words in cut for word in words]
     return _Words(
         all=above.union(body),
         above=above,
