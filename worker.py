@@ -64,7 +64,7 @@ _ACTIVITIES_AT_ONCE = {queues.TURNS: 500, queues.INGEST: 4}
 def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> list[Callable[..., Any]]:
     database, knowledge = resources.database, resources.knowledge
     versions = AgentVersions(database)
-    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge, resources.providers)
+    route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge, resources.router)
     persist = Persist(database, versions, resources.embedder, resources.metrics)
     replies = ReplyCache(database, resources.router, resources.metrics)
     reply = ReplyStep(database, log, versions, knowledge, resources.router, replies, resources.metrics)

@@ -17,7 +17,7 @@ from activities.errors import domain_errors
 from activities.retrieve import Retrieve
 from activities.route import RouteStep
 from contracts import failures
-from contracts.turn import Prepared, PrepareInput, Rewrite, StepTiming
+from contracts.turn import Prepared, PrepareInput, StepTiming
 from db.engine import Database
 from domain.agents.version_store import AgentVersions
 from domain.conversations import turn_store
@@ -49,14 +49,13 @@ class Prepare:
         ref, timings = input.ref, list[StepTiming]()
         config = await self._versions.config(ref.org_id, ref.agent_version_id)
         begun = asyncio.ensure_future(self._timed("begin", self._begin(input), timings))
-        retrieve = self._retrieve.retrieve(ref, config, input.text, partial(_said_before, begun))
+        key = next((message.api_key_id for message in input.messages), None)
+        retrieve = self._retrieve.retrieve(ref, config, input.text, partial(_said_before, begun), api_key_id=key)
         opened, (route, checked), retrieval = await asyncio.gather(
             begun,
             self._timed("route", _not_for_ever(self._route.route(ref, config, input.text)), timings),
             self._timed("retrieve", _not_for_ever(retrieve), timings),
         )
-        if retrieval.rewrite is not None and retrieval.rewrite.by == "model":
-            self._count(retrieval.rewrite)
         return Prepared(number=opened.number, route=route, checked=checked, retrieval=retrieval, timings=timings)
 
     async def _begin(self, input: PrepareInput) -> turn_store.Begun:
@@ -66,17 +65,6 @@ class Prepare:
             input.messages,
             history_messages=HISTORY_MESSAGES,
             history_chars=HISTORY_CHARS,
-        )
-
-    def _count(self, rewrite: Rewrite) -> None:
-        usage = rewrite.usage
-        self._metrics.model_call(
-            rewrite.provider or "",
-            rewrite.model or "",
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-            cost_micros=rewrite.cost_micros,
         )
 
     async def _timed(self, step: Step, work: Awaitable[Result], timings: list[StepTiming]) -> Result:

@@ -32,6 +32,9 @@ from domain.models.router import ModelRouter, Ruling
 from domain.models.trail import Trail
 from runtime.metrics import Metrics
 
+_CALLS_OF_AN_ATTEMPT = 100
+"""More candidates than a policy has."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -129,7 +132,8 @@ class ReplyStep:
         place = CallPlace(
             ref.org_id, _place(input), ruling.task, ref.turn_id, ref.conversation_id, floor.agent_id, floor.api_key_id
         )
-        trail = Trail(place, attempt, floor.calls)
+        # Numbers of an attempt's own: one that was thought dead may still be calling.
+        trail = Trail(place, attempt, max(floor.calls, (input.tried + attempt - 1) * _CALLS_OF_AN_ATTEMPT))
         left_out = fit(request, window).left_out
         keeping_up = partial(keep_up, ref, recalled, left_out.history if left_out else 0)
         return _Call(

@@ -1,15 +1,16 @@
 """Ask a model to turn a follow-up into a question that can be searched alone; bounded in time, with a way out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Protocol
 
 import structlog
 
 from contracts.turn import Rewrite, Usage
 from domain.errors import DomainError
 from domain.knowledge.rewrite import Line, Rewriter
-from domain.llm.model import ChatMessage, ModelRequest, Provider, TextPiece
-from domain.llm.prices import cost_micros
+from domain.llm.model import ChatMessage, ModelRequest, Piece, TextPiece
 
 MOST_SECONDS = 3.0
 """A small model writes a line in one; a customer who waits for an answer does not wait longer for a better search."""
@@ -26,14 +27,26 @@ _INSTRUCTIONS = (
 _log = structlog.get_logger(__name__)
 
 
+class AskedModel(Protocol):
+    """A model that can be asked, and once it was: who answered, and what that cost."""
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def cost_micros(self) -> int: ...
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]: ...
+
+
 class ModelRewriter:
     """Uses `otherwise` when the model is late, refuses, or writes nothing that can be a question."""
 
-    def __init__(
-        self, provider: Provider, model: str, otherwise: Rewriter, *, most_seconds: float = MOST_SECONDS
-    ) -> None:
-        self._provider = provider
-        self._model = model
+    def __init__(self, asked: AskedModel, otherwise: Rewriter, *, most_seconds: float = MOST_SECONDS) -> None:
+        self._asked = asked
         self._otherwise = otherwise
         self._most_seconds = most_seconds
 
@@ -45,7 +58,7 @@ class ModelRewriter:
             async with asyncio.timeout(self._most_seconds):
                 written, usage = await self._ask(text, history)
         except (DomainError, TimeoutError) as error:
-            _log.info("rewrite_by_rules", provider=self._provider.name, because=type(error).__name__)
+            _log.info("rewrite_by_rules", provider=self._asked.provider, because=type(error).__name__)
             return await self._otherwise.rewrite(text, history)
         question = " ".join(written.split()).strip("\"'“”")
         if not question or len(question) > _MOST_CHARS:
@@ -53,16 +66,16 @@ class ModelRewriter:
         return Rewrite(
             query=question,
             by="model",
-            provider=self._provider.name,
-            model=self._model,
+            provider=self._asked.provider,
+            model=self._asked.model,
             usage=usage,
-            cost_micros=cost_micros(self._provider.name, self._model, usage),
+            cost_micros=self._asked.cost_micros,
         )
 
     async def _ask(self, text: str, history: Sequence[Line]) -> tuple[str, Usage]:
         said = "\n".join(f"{'Customer' if line.role == 'user' else 'Agent'}: {line.text}" for line in history)
         request = ModelRequest(
-            model=self._model,
+            model=self._asked.model,
             instructions=_INSTRUCTIONS,
             messages=[ChatMessage("user", f"{said}\nCustomer's last message: {text}")],
             temperature=0,
@@ -70,9 +83,10 @@ class ModelRewriter:
             question=text,
         )
         written, usage = "", Usage()
-        async for piece in self._provider.stream(request):
-            if isinstance(piece, TextPiece):
-                written += piece.text
-            else:
-                usage = piece.usage
+        async with aclosing(self._asked.stream(request)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, TextPiece):
+                    written += piece.text
+                else:
+                    usage = piece.usage
         return written, usage

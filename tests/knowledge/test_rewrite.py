@@ -2,7 +2,7 @@
 
 # ruff: noqa: RUF001 - other languages have other letters
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
@@ -10,7 +10,7 @@ from contracts.turn import Usage
 from domain.errors import ProviderUnavailable
 from domain.knowledge.followup import language_of, reasons
 from domain.knowledge.rewrite import Line, RuleRewriter
-from domain.llm.model import Finished, ModelRequest, Piece, TextPiece
+from domain.llm.model import Finished, ModelRequest, Piece, Provider, TextPiece
 from domain.llm.rewrite import ModelRewriter
 from domain.llm.scripted import ScriptedProvider
 
@@ -72,8 +72,20 @@ async def test_a_topic_named_two_questions_ago_is_still_known() -> None:
     assert "subscription" in rewrite.query
 
 
+class Asked:
+    """A provider that is asked directly, at no cost."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self.provider, self.model, self.cost_micros = provider.name, provider.default_model, 0
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
+        async for piece in self._provider.stream(request):
+            yield piece
+
+
 async def test_a_model_writes_the_question_and_its_use_is_told() -> None:
-    rewrite = await ModelRewriter(ScriptedProvider(), "scripted", RuleRewriter()).rewrite("and that?", ASKED)
+    rewrite = await ModelRewriter(Asked(ScriptedProvider()), RuleRewriter()).rewrite("and that?", ASKED)
     assert rewrite is not None
     assert (rewrite.query, rewrite.by) == ("This is a scripted reply.", "model")
     assert rewrite.usage.output_tokens == 5
@@ -99,13 +111,13 @@ class Unusable:
 
 @pytest.mark.parametrize("text", [None, "   ", "a lecture " * 200])
 async def test_a_model_that_fails_or_lectures_leaves_it_to_the_rules(text: str | None) -> None:
-    rewrite = await ModelRewriter(Unusable(text), "m", RuleRewriter()).rewrite("and that?", ASKED)
+    rewrite = await ModelRewriter(Asked(Unusable(text)), RuleRewriter()).rewrite("and that?", ASKED)
     assert rewrite is not None
     assert (rewrite.by, "subscription" in rewrite.query) == ("rules", True)
 
 
 async def test_a_model_that_is_late_is_not_waited_for() -> None:
-    rewriter = ModelRewriter(ScriptedProvider(), "scripted", RuleRewriter(), most_seconds=0)
+    rewriter = ModelRewriter(Asked(ScriptedProvider()), RuleRewriter(), most_seconds=0)
     rewrite = await rewriter.rewrite("and that?", ASKED)
     assert rewrite is not None
     assert rewrite.by == "rules"

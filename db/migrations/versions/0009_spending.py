@@ -168,6 +168,9 @@ DECLARE
 BEGIN
     PERFORM set_config('app.org_id', p_org::text, true);
     PERFORM pg_advisory_xact_lock_shared(budgets_lock(p_org));
+    IF p_agent IS NULL THEN
+        SELECT c.agent_id INTO p_agent FROM conversations c WHERE c.id = p_conversation;
+    END IF;
     v_budgets := budgets_of_call(p_agent, p_api_key);
     IF v_budgets IS NOT NULL THEN
         PERFORM 1 FROM model_calls c WHERE c.org_id = p_org AND c.place = p_place AND c.number = p_number;
