@@ -11,6 +11,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from contracts import ids, options, queues
+from contracts.conversation import MAX_MESSAGE_CHARS
 from contracts.summary import SummariseInput
 from contracts.turn import TurnRef
 from db.engine import Database
@@ -19,10 +20,13 @@ from domain.conversations import summary_store
 from domain.conversations.turn_store import SpokenLine
 from domain.guard.guard import check_incoming
 from domain.llm.model import ChatMessage
-from domain.llm.window import Window, surely_fits
+from domain.llm.window import LEFT_OUT, Window, surely_fits
 
 # The same earlier messages come with every turn of a conversation; the check of twenty costs 3 ms.
 _checked_before = lru_cache(maxsize=4096)(check_incoming)
+
+_MOST_CHARS_PER_TOKEN = 8
+"""English has 5."""
 
 _ASK_SECONDS = 2.0
 """The answer is there; its end does not wait for a server that is away. The next turn asks again."""
@@ -52,24 +56,28 @@ async def recall(
     """said: the last messages, at most `history_messages`. Asks the database only where more was said than that, or
     than half of the window holds, or where the agent has variables.
     """
-    history = _guarded(said, config)
+    read = _readable(said, window)
+    history = _guarded(read, config)
     today = {"today": datetime.now(UTC).date().isoformat()}
     cut = config.history_messages and len(said) >= config.history_messages
     narrow = not surely_fits([line.text for line in said], len(said), window.tokens // 2)
     if not (cut or narrow or config.variables):
         return Recalled(history, variables=today)
     known = await summary_store.remembered(database, ref)
-    first = max(1, known.last - len(said) + 1)
-    aligned = _aligned(known.last, config.history_messages) if first > 1 else 0
+    first = max(1, known.last - len(read) + 1)
+    aligned = _aligned(known.last, config.history_messages) if known.last > len(said) else 0
     wished = config.history_summary != "off" and bool(said)
     upto = known.upto if wished else 0
     start = max(first, (upto or aligned) + 1)
+    if not upto:  # some models take no reply before the first question; a summary goes before it as one
+        while start > 1 and start - first < len(history) and history[start - first].role != "user":
+            start += 1
     return Recalled(
         history[start - first :],
         start,
         known.summary if upto else "",
         upto,
-        aligned if wished and aligned > upto else 0,
+        max(aligned, first - 1 if len(read) < len(said) else 0),
         wished and known.lasts,
         {**{name: str(value) for name, value in known.labels.items()}, **today},
     )
@@ -103,6 +111,22 @@ async def keep_up(ref: TurnRef, recalled: Recalled, dropped: int) -> None:
         )
     except RPCError as error:
         _log.warning("summary_not_asked_for", conversation_id=str(ref.conversation_id), because=error.status.name)
+
+
+def _readable(said: Sequence[SpokenLine], window: Window) -> list[SpokenLine]:
+    """The last messages that the window may hold, each no longer than a message may be: a caller who brings the
+    history along may bring megabytes, and the guard looks at every character of what is read.
+    """
+    left, read = window.tokens * _MOST_CHARS_PER_TOKEN, list[SpokenLine]()
+    for line in reversed(said):
+        over = len(line.text) - MAX_MESSAGE_CHARS
+        half = MAX_MESSAGE_CHARS // 2
+        text = f"{line.text[:half]}{LEFT_OUT}{line.text[-half:]}" if over > 0 else line.text
+        left -= len(text)
+        if left < 0 and read:
+            break
+        read.append(SpokenLine(line.role, text))
+    return read[::-1]
 
 
 def _aligned(last: int, most: int) -> int:

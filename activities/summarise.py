@@ -1,5 +1,6 @@
 """Summarise: write down what was said in a conversation before the messages that its turns still read."""
 
+import asyncio
 from contextlib import aclosing
 
 import structlog
@@ -13,6 +14,7 @@ from domain.agents.config import AgentConfig
 from domain.agents.version_store import AgentVersions
 from domain.conversations import summary_store
 from domain.conversations.summary_store import Unsummarised
+from domain.conversations.turn_store import SpokenLine
 from domain.errors import BudgetExceeded, ProviderFailure
 from domain.guard.guard import check_incoming
 from domain.llm.model import TextPiece
@@ -44,7 +46,7 @@ class Summarise:
             if found is None:
                 return Summarised(upto=input.upto)
             config = await self._versions.config(org_id, input.agent_version_id)
-            said = [Said(line.role, _guarded(line.role, line.text, config)) for line in found.lines]
+            said = [await _guarded(line, config) for line in found.lines]
             text, trail = await self._by_model(input, config, found, said)
             answer = trail.answer if trail else None
             await summary_store.keep(
@@ -88,9 +90,10 @@ class Summarise:
         return written(text), trail
 
 
-def _guarded(role: str, text: str, config: AgentConfig) -> str:
+async def _guarded(line: SpokenLine, config: AgentConfig) -> Said:
     """What the guard takes out of a message, it takes out of its summary too."""
-    if role != "user":
-        return text
-    verdict = check_incoming(text, config.guardrails)
-    return text if verdict.text is None else verdict.text
+    if line.role != "user":
+        return Said(line.role, line.text)
+    await asyncio.sleep(0)  # a long message takes it 10 ms, and hundreds of them no heartbeat should wait for
+    verdict = check_incoming(line.text, config.guardrails)
+    return Said(line.role, line.text if verdict.text is None else verdict.text)

@@ -102,7 +102,9 @@ class _Fitting:
         request, asked, budget = self._request, self._exchange, self._budget
         whole = budget.left
         budget.take(_WORN)
-        budget.left = max(0, budget.left - _attached(request) - 3 * MESSAGE_TOKENS)
+        # What a file of megabytes has in tokens, only its reader knows: it must not take the question's room.
+        attached = min(_attached(request), int(whole * _HALF))
+        budget.left = max(0, budget.left - attached - 3 * MESSAGE_TOKENS)
         if request.output_schema is not None:
             budget.take(json.dumps(request.output_schema, ensure_ascii=False))
         tools = self._tools(whole)

@@ -161,6 +161,13 @@ def test_a_picture_takes_its_room() -> None:
     assert count(fitted, Window(4096, SMALL)) + fitted.max_output_tokens <= 4096
 
 
+def test_a_file_of_megabytes_does_not_take_the_question_its_room() -> None:
+    manual = Attachment("application/pdf", b"x" * 9_000_000)
+    fitted = fit(request_of(Exchange("What is this?", attachments=(manual,))), Window(4096, SMALL)).request
+    assert fitted.messages[-1].text == "What is this?"
+    assert fitted.messages[-1].attachments == (manual,)
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "tokens"),
     [
