@@ -1,4 +1,4 @@
-"""A call costs what its seller says, to the micro-dollar, by the price that holds; an unknown price is never silently 0."""
+"""A call costs what its seller says, to the micro-dollar, by the price that holds; an unknown price says so."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -130,7 +130,7 @@ async def test_the_newest_own_price_that_holds_already_comes_before_all_others(d
     for rate, age in (("1", 30), ("2", 3), ("3", -1)):
         await set_price(database, org, rate, NOW - timedelta(days=age))
     price = await book(database, deployment=deployment).price(org, "near", "m")
-    assert (price.source, price.input.base) == (f"organisation {(NOW - timedelta(days=3)).date()}", 2)
+    assert (price.source, price.input.base) == (f"organisation {(NOW - timedelta(days=3)).date()}", Decimal(2))
     other = await book(database, deployment=deployment).price(org, "near", "another")
     assert other is UNKNOWN
 
