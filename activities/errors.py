@@ -24,10 +24,11 @@ def to_application_error(
 
     Not retried unless the error says that the same call may succeed later. A provider's own
     wish for a pause becomes the delay before the next attempt. provider_attempts: after so many, or when
-    the pause would be long, the workflow waits instead, and is told the attempt and the pause.
+    the pause would be long, the workflow waits instead. The attempt and the kind of the failure go along.
     """
     delay: timedelta | None = None
     retryable = error.retryable
+    kind = error.kind if isinstance(error, ProviderFailure) else None
     if isinstance(error, ProviderFailure):
         if error.retry_after is not None:
             delay = timedelta(seconds=error.retry_after)
@@ -35,7 +36,9 @@ def to_application_error(
             delay = None if delay is None else min(delay, _LONGEST_WAIT)
         elif attempt >= provider_attempts or (delay is not None and delay > LONGEST_UNSEEN_WAIT):
             retryable = False
-    return ApplicationError(error.detail, attempt, type=error.code, non_retryable=not retryable, next_retry_delay=delay)
+    return ApplicationError(
+        error.detail, attempt, kind, type=error.code, non_retryable=not retryable, next_retry_delay=delay
+    )
 
 
 @asynccontextmanager

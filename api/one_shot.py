@@ -11,12 +11,17 @@ from domain.conversations import store
 from domain.conversations.store import GivenLine
 
 
+def turn_id_of(conversation_id: UUID) -> UUID:
+    """The one turn of a conversation that has only one."""
+    return uuid5(conversation_id, "turn")
+
+
 def input_of(org_id: UUID, conversation_id: UUID, agent_version_id: UUID, text: str, api_key_id: UUID) -> OneShotInput:
     """What the turn workflow is given; its ids follow from the conversation's, so a repeat is the same turn.
 
     api_key_id: whose spending the turn is.
     """
-    turn_id = uuid5(conversation_id, "turn")
+    turn_id = turn_id_of(conversation_id)
     return OneShotInput(
         ref=TurnRef(org_id=org_id, conversation_id=conversation_id, turn_id=turn_id, agent_version_id=agent_version_id),
         messages=[IncomingMessage(id=uuid5(turn_id, "message"), text=text, api_key_id=api_key_id)],

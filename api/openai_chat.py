@@ -5,6 +5,7 @@ The agent decides how to answer, so sampling parameters are taken and not follow
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from pydantic import ConfigDict, Field
 from api.spoken import Spoken
 from api.texts import RequestModel
 from contracts.conversation import MAX_MESSAGE_CHARS
-from contracts.events import MESSAGE_CREATED, REPLY_DELTA, REPLY_REWIND, TURN_COMPLETED, TURN_FAILED
+from contracts.events import MESSAGE_CREATED, REPLY_DELTA, REPLY_REWIND, TURN_ENDS, TURN_PARKED, TURN_RESUMED
 from domain.conversations.log import LoggedEvent
 from domain.conversations.store import GivenLine
 from domain.errors import Invalid
@@ -89,6 +90,8 @@ class Answer:
         self._message: dict[str, Any] = {}
         self._end: dict[str, Any] = {}
         self.ended = False
+        self.parked_until: datetime | None = None
+        """When a turn that nobody can answer now is tried again."""
 
     def take(self, events: Sequence[LoggedEvent]) -> str:
         """Returns the text that a stream appends."""
@@ -102,7 +105,11 @@ class Answer:
                 self._spoken.rewind(event.data["to"])
             elif event.type == MESSAGE_CREATED and event.data["role"] == "assistant":
                 self._message = event.data
-            elif event.type in (TURN_COMPLETED, TURN_FAILED):
+            elif event.type == TURN_PARKED:
+                self.parked_until = datetime.fromisoformat(event.data["until"])
+            elif event.type == TURN_RESUMED:
+                self.parked_until = None
+            elif event.type in TURN_ENDS:
                 self._end = event.data
                 self.ended = True
         return "".join(pieces)
@@ -119,6 +126,10 @@ class Answer:
 
     def piece(self, text: str) -> bytes:
         return self._chunk({"content": text})
+
+    def parked(self) -> bytes:
+        """A comment, which the format passes over: it keeps the line open."""
+        return b": parked until %s\n\n" % str(self.parked_until).encode()
 
     def closing(self, *, usage: bool) -> bytes:
         """The last chunks, of a turn that has ended."""

@@ -1,5 +1,6 @@
 """The same errors in OpenAI's envelope, for the endpoints that its clients call."""
 
+import math
 from typing import Any
 
 import orjson
@@ -7,6 +8,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from api.problems import RETRY_AFTER_SECONDS, Problem
+from domain.errors import ProviderFailure
 
 _PREFIXES = ("/v1/chat/", "/v1/models")
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -33,6 +35,8 @@ def envelope(problem: Problem, *, request_id: str) -> tuple[int, dict[str, Any]]
 def respond(connection: HTTPConnection, problem: Problem, headers: dict[str, str] | None = None) -> Response:
     status, body = envelope(problem, request_id=connection.scope["state"]["request_id"])
     extra = dict(headers or {})
-    if problem.fault.retryable:
-        extra["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    fault = problem.fault
+    if fault.retryable:
+        wait = fault.retry_after if isinstance(fault, ProviderFailure) else None
+        extra["Retry-After"] = str(RETRY_AFTER_SECONDS if wait is None else math.ceil(wait))
     return Response(orjson.dumps(body), status, extra, "application/json")

@@ -4,24 +4,19 @@ Not for reading rows: what a run has done is in Postgres.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import (
     Client,
     ScheduleAlreadyRunningError,
     WithStartWorkflowOperation,
-    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -36,18 +31,20 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.faults import InvalidParameter, Unavailable
+from api.run_view import QUERY_TIMEOUT, RunDetail, RunPage, ask_details, ask_state, run_of
 from api.schedules import crawl_schedule
 from contracts import ids, queues, search
 from contracts.conversation import (
     CloseConversation,
     ConversationClosed,
     ConversationInput,
-    ConversationState,
     MessageAccepted,
+    ParkedState,
     PostMessage,
+    RetryNow,
 )
-from contracts.crawl import CrawlInput, CrawlState
-from contracts.ingest import IngestInput, IngestState
+from contracts.crawl import CrawlInput
+from contracts.ingest import IngestInput
 from contracts.options import TASK_TIMEOUT, ingest_priority
 from contracts.turn import IncomingMessage, OneShotInput
 from domain.errors import Conflict, ConversationIsClosed, DomainError, InboxFull, Invalid, NotFound, TooLarge
@@ -61,9 +58,6 @@ _RPC_TIMEOUT = timedelta(seconds=8)
 
 _UPDATE_SECONDS = 10.0
 """An update waits for a worker; accepted in 10 ms on a good day, and never while no worker runs."""
-
-_QUERY_TIMEOUT = timedelta(seconds=2)
-"""A query needs a worker; without one the rest of a run's description is still worth having."""
 
 _POST_MESSAGE = "post_message"
 """Of ConversationWorkflow, by name: given the method, the client looks at the whole class for each message, which
@@ -83,41 +77,6 @@ _AWAY = (
 )
 
 WORKFLOW_TYPES = ("ConversationWorkflow", "TurnWorkflow", "IngestWorkflow", "CrawlWorkflow")
-_STATES: dict[str, type[ConversationState | IngestState | CrawlState]] = {
-    "ConversationWorkflow": ConversationState,
-    "TurnWorkflow": ConversationState,
-    "IngestWorkflow": IngestState,
-    "CrawlWorkflow": CrawlState,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A workflow as its owner may see it. status is Temporal's, lower case."""
-
-    id: str
-    workflow: str
-    status: str
-    queue: str
-    started_at: datetime
-    closed_at: datetime | None
-    history_length: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunDetail:
-    """state and details are None when no worker could be asked."""
-
-    run: Run
-    summary: str | None
-    details: str | None
-    state: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class RunPage:
-    runs: Sequence[Run]
-    next_token: bytes | None
 
 
 class Temporal:
@@ -155,6 +114,14 @@ class Temporal:
                 start_workflow_operation=self._conversation(conversation),
                 id=update_id,
                 rpc_timeout=_RPC_TIMEOUT,
+            )
+
+    async def retry_turn(self, run_id: str, update_id: str) -> ParkedState:
+        """End the pause of a parked turn. Idempotent by update id. Raises Conflict when none is parked."""
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(run_id)
+        async with _answers(_UPDATE_SECONDS, gone=Conflict):
+            return await handle.execute_update(
+                ConversationWorkflow.retry_now, RetryNow(), id=update_id, rpc_timeout=_RPC_TIMEOUT
             )
 
     async def start_conversation(self, input: ConversationInput) -> str:
@@ -272,13 +239,13 @@ class Temporal:
                 if error.status == RPCStatusCode.INVALID_ARGUMENT and token is not None:
                     raise InvalidParameter("the cursor is not valid", parameter="cursor") from error
                 raise
-        return RunPage([_run(one) for one in listing.current_page or ()], listing.next_page_token or None)
+        return RunPage([run_of(one) for one in listing.current_page or ()], listing.next_page_token or None)
 
     async def run(self, org_id: UUID, run_id: str) -> RunDetail:
         """Raises NotFound, also for a run of another organisation."""
         handle, described = await self._owned(org_id, run_id)
-        state, details = await asyncio.gather(_ask_state(handle, described), _ask_details(handle))
-        return RunDetail(_run(described), await described.static_summary(), details, state)
+        state, details = await asyncio.gather(ask_state(handle, described), ask_details(handle))
+        return RunDetail(run_of(described), await described.static_summary(), details, state)
 
     async def cancel(self, org_id: UUID, run_id: str) -> None:
         """Asks the run to stop; it ends in its own time. Idempotent. Raises NotFound, Conflict (it has ended)."""
@@ -291,7 +258,7 @@ class Temporal:
     async def healthy(self) -> bool:
         """Whether the frontend answers within two seconds."""
         try:
-            return await self._client.service_client.check_health(timeout=_QUERY_TIMEOUT)
+            return await self._client.service_client.check_health(timeout=QUERY_TIMEOUT)
         except RPCError:
             return False
 
@@ -330,42 +297,6 @@ def _common(org_id: UUID, summary: str, agent_version_id: UUID | None = None) ->
         # One organisation's flood must not starve the others: the server takes tasks of each key in turn.
         "priority": Priority(fairness_key=org_id.hex),
     }
-
-
-def _run(execution: WorkflowExecution) -> Run:
-    return Run(
-        id=execution.id,
-        workflow=execution.workflow_type,
-        status=execution.status.name.lower() if execution.status is not None else "unknown",
-        queue=execution.task_queue,
-        started_at=execution.start_time,
-        closed_at=execution.close_time,
-        history_length=execution.history_length,
-    )
-
-
-async def _ask_state(
-    handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
-) -> dict[str, Any] | None:
-    kind = _STATES.get(described.workflow_type)
-    if kind is None:
-        return None
-    try:
-        answer = await handle.query("state", result_type=kind, rpc_timeout=_QUERY_TIMEOUT)
-    except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
-        return None
-    state: dict[str, Any] = answer.model_dump(mode="json")
-    return state
-
-
-async def _ask_details(handle: WorkflowHandle[Any, Any]) -> str | None:
-    try:
-        answer: WorkflowMetadata = await handle.query(
-            "__temporal_workflow_metadata", result_type=WorkflowMetadata, rpc_timeout=_QUERY_TIMEOUT
-        )
-    except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
-        return None
-    return answer.current_details or None
 
 
 @asynccontextmanager

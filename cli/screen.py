@@ -26,6 +26,8 @@ async def show_reply(console: Console, events: AsyncIterator[Event], message_id:
                 continue
             taken_back, added = reply.feed(event)
             screen.show(reply.text, taken_back, added)
+            if event.type == "turn.parked" and event.data.get("notice"):
+                console.print(f"  [yellow]{escape(str(event.data['notice']))}[/]", highlight=False)
             if reply.finished:
                 break
     return reply, cursor

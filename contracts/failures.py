@@ -52,5 +52,7 @@ NON_RETRYABLE: Final = (
 )
 PASSING: Final = (PROVIDER_UNAVAILABLE, PROVIDER_GARBAGE, BUDGET_EXCEEDED)
 """Nobody can answer now, and later somebody may: a turn is parked."""
+PASSING_KINDS: Final = ("auth", "quota")
+"""Kinds of PROVIDER_REJECTED that an operator can mend: a key, an account. Its turns are parked too."""
 
 ALL: Final = (*NON_RETRYABLE, PROVIDER_UNAVAILABLE, PROVIDER_GARBAGE, TOOL_UNAVAILABLE, CANCELLED, INTERNAL)

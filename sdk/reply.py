@@ -24,6 +24,8 @@ class Reply:
     finished: bool = False
     failure: str | None = None
     """Why the turn failed; None while it runs and when it succeeded."""
+    notice: str | None = None
+    """What the customer should read while nobody can answer; None again when it goes on."""
     summary: Mapping[str, Any] = field(default_factory=dict)
     """Usage, cost and timings of the turn, once it is completed."""
 
@@ -38,10 +40,14 @@ class Reply:
             case "message.created" if data.get("role") == "assistant":
                 self.text = str(data["text"])
                 self.citations = list(data.get("citations") or [])
+            case "turn.parked":
+                self.notice = data.get("notice") or self.notice
             case "turn.completed":
                 self.finished, self.summary = True, data
-            case "turn.failed":
+            case "turn.failed" | "turn.handed_over":
                 self.finished, self.failure = True, str(data.get("detail") or data.get("code"))
+        if self.finished or event.type == "reply.delta":
+            self.notice = None
         kept = _common_length(before, self.text)
         return len(before) - kept, self.text[kept:]
 

@@ -9,17 +9,18 @@ from contracts import failures
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """attempts: how often the step was tried. retry_after_seconds: the pause that a provider asked for."""
+    """attempts: how often the step was tried. kind: of a provider's failure. retry_after_seconds: as it asked for."""
 
     code: str
     detail: str
     attempts: int = 1
+    kind: str | None = None
     retry_after_seconds: float | None = None
 
     @property
     def passes(self) -> bool:
         """Nobody could answer now, and the same question may be answered later."""
-        return self.code in failures.PASSING
+        return self.code in failures.PASSING or self.kind in failures.PASSING_KINDS
 
 
 def failure_of(error: ActivityError) -> Failure:
@@ -31,18 +32,15 @@ def failure_of(error: ActivityError) -> Failure:
         late = error.activity_type == "reply"
         return Failure(failures.PROVIDER_UNAVAILABLE if late else failures.INTERNAL, detail)
     delay = cause.next_retry_delay
+    # As `activities/errors.py` attaches them.
+    attempt, kind = (*cause.details, None, None)[:2]
     return Failure(
         cause.type if cause.type in failures.ALL else failures.INTERNAL,
         detail,
-        attempts=_attempts(cause),
+        attempts=attempt if isinstance(attempt, int) else 1,
+        kind=kind if isinstance(kind, str) else None,
         retry_after_seconds=None if delay is None else delay.total_seconds(),
     )
-
-
-def _attempts(cause: ApplicationError) -> int:
-    """The attempt that failed, as `activities/errors.py` attaches it."""
-    first = cause.details[0] if cause.details else None
-    return first if isinstance(first, int) else 1
 
 
 class GivenUp(Exception):

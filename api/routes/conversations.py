@@ -17,7 +17,8 @@ from contracts.conversation import ConversationInput
 from db.tables.conversations import Conversation, Message
 from domain.agents import store as agents
 from domain.auth.principal import Principal
-from domain.conversations import store
+from domain.conversations import parking_store, store
+from domain.conversations.parking_store import Attention
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 changes = APIRouter(prefix="/v1/conversations", tags=["conversations"], route_class=MutationRoute)
@@ -28,7 +29,10 @@ Label = Annotated[str, Field(max_length=500)]
 
 
 class ConversationOut(BaseModel):
-    """state closing: no message is taken any more, and those accepted before are still answered."""
+    """state closing: no message is taken any more, and those accepted before are still answered.
+
+    attention: its turn is parked, or was handed over to a person (docs/outages.md).
+    """
 
     id: UUID
     agent_id: UUID
@@ -40,6 +44,7 @@ class ConversationOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     closed_at: datetime | None
+    attention: Attention | None = None
 
 
 class NewConversation(RequestModel):
@@ -93,18 +98,31 @@ async def list_conversations(
     limit: Limit = 50,
     agent_id: Annotated[UUID | None, Query()] = None,
     state: Annotated[Literal["open", "closed"] | None, Query()] = None,
+    attention: Annotated[Attention | None, Query(description="Only those that an operator should look at.")] = None,
     kind: Annotated[Literal["conversation", "one_shot"], Query()] = "conversation",
 ) -> Page[ConversationOut]:
     """Newest first. one_shot are the turns of callers that bring their own history."""
     rows = await store.list_conversations(
-        session, kind=kind, agent_id=agent_id, state=state, after=page_after(cursor), limit=limit + 1
+        session,
+        kind=kind,
+        agent_id=agent_id,
+        state=state,
+        attention=attention,
+        after=page_after(cursor),
+        limit=limit + 1,
     )
-    return page_of(rows, limit, _show, lambda row: cursor_of(row.created_at, row.id))
+    needing = await parking_store.attention(session, [row.id for row in rows])
+
+    def show(row: Conversation) -> ConversationOut:
+        return _show(row, attention=needing.get(row.id))
+
+    return page_of(rows, limit, show, lambda row: cursor_of(row.created_at, row.id))
 
 
 @router.get("/{conversation_id}", responses=errors(404))
 async def get_conversation(_principal: Reader, session: Reading, conversation_id: UUID) -> ConversationOut:
-    return _show(await store.get_conversation(session, conversation_id))
+    row = await store.get_conversation(session, conversation_id)
+    return _show(row, attention=(await parking_store.attention(session, [row.id])).get(row.id))
 
 
 @router.get("/{conversation_id}/messages", responses=errors(404))
@@ -144,8 +162,8 @@ async def close_conversation(
     return _show(row, closing=True)
 
 
-def _show(row: Conversation, *, closing: bool = False) -> ConversationOut:
-    shown = ConversationOut.model_validate(row, from_attributes=True)
+def _show(row: Conversation, *, closing: bool = False, attention: Attention | None = None) -> ConversationOut:
+    shown = ConversationOut.model_validate(row, from_attributes=True).model_copy(update={"attention": attention})
     return shown.model_copy(update={"state": "closing"}) if closing and shown.state == "open" else shown
 
 

@@ -18,16 +18,18 @@ from api.dependencies import Reading, Resources, needs
 from api.faults import ModelNotFound
 from api.mutation import idempotency_key
 from api.openai_chat import Answer, ChatRequest
+from api.patience import Patience
 from api.resources import ApiResources
 from api.responses import openai_errors as errors
 from api.stream import Stream
 from api.texts import KeepableText
+from contracts import ids
 from contracts.turn import OneShotInput
 from domain.agents import store as agents
 from domain.agents.store import CurrentAgent
 from domain.auth.principal import Principal
 from domain.conversations import store as conversations
-from domain.errors import IdempotencyKeyReused, NotFound
+from domain.errors import IdempotencyKeyReused, NotFound, ProviderUnavailable
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -102,7 +104,7 @@ async def create_chat_completion(
     headers = {"Idempotency-Key": key}
     if body.stream:
         return Stream(_chunks(resources, asked), headers)
-    answer = await _completed(resources, asked)
+    answer = await _completed(resources, asked, keep=given)
     return Response(answer, headers=headers, media_type="application/json")
 
 
@@ -129,12 +131,21 @@ async def _lay_down(
     return _Asked(principal.org_id, turn, body, key)
 
 
-async def _completed(resources: ApiResources, asked: _Asked) -> bytes:
-    answer = asked.answer()
+async def _completed(resources: ApiResources, asked: _Asked, *, keep: bool) -> bytes:
+    """keep: the caller can ask for the answer again, so a turn that is parked goes on without them.
+
+    Raises ProviderUnavailable when it is parked for longer than a caller waits.
+    """
+    answer, patience = asked.answer(), Patience()
     async with resources.hub.subscribe(asked.org_id, asked.turn.ref.conversation_id, 0) as events:
         await asyncio.shield(resources.temporal.start_turn(asked.turn))
-        while not answer.ended:
-            answer.take(await events.next())
+        try:
+            while not answer.ended:
+                answer.take(await patience.next(events, answer))
+        except ProviderUnavailable:
+            if not keep:
+                await resources.temporal.cancel(asked.org_id, ids.turn_workflow_id(asked.turn.ref.turn_id))
+            raise
     return answer.completion_json()
 
 
@@ -149,6 +160,8 @@ async def _chunks(resources: ApiResources, asked: _Asked) -> AsyncGenerator[byte
             text = answer.take(await events.next())
             if text:
                 yield answer.piece(text)
+            elif answer.parked_until is not None:
+                yield answer.parked()
         yield answer.closing(usage=usage)
 
 

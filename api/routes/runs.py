@@ -19,8 +19,8 @@ from api.responses import errors
 from api.routes.agents import working
 from api.routes.documents import ingest_input
 from api.routes.messages import MessageText
+from api.run_view import Run
 from api.starts import StartConversation, StartIngest, StartTurn
-from api.temporal import Run
 from api.texts import KeepableText, RequestModel
 from contracts import ids
 from contracts.conversation import ConversationInput

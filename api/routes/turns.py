@@ -20,17 +20,22 @@ Reader = Annotated[Principal, needs("conversations:read")]
 
 
 class TurnOut(BaseModel):
+    """parks: pauses because nobody could answer; parked_until: the end of the present one."""
+
     id: UUID
     conversation_id: UUID
     agent_version_id: UUID
     number: int
-    state: Literal["running", "completed", "failed"]
+    state: Literal["running", "completed", "failed", "handed_over"]
     language: str | None
     intent: str | None
     error_code: str | None
     error_detail: str | None
     started_at: datetime
     finished_at: datetime | None
+    parks: int
+    parked_at: datetime | None
+    parked_until: datetime | None
 
 
 class EvidenceOut(BaseModel):

@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from db.engine import Database
 from db.tables.conversations import Conversation, EventStream, Message, Turn, TurnPassage
 from db.tables.ledgers import ModelCall, ToolCall
+from domain.conversations.parking_store import Attention, needs
 from domain.errors import NotFound
 
 
@@ -129,6 +130,7 @@ async def list_conversations(
     kind: str = "conversation",
     agent_id: UUID | None = None,
     state: str | None = None,
+    attention: Attention | None = None,
     after: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[Conversation]:
@@ -139,6 +141,8 @@ async def list_conversations(
         statement = statement.where(Conversation.agent_id == agent_id)
     if state is not None:
         statement = statement.where(Conversation.state == state)
+    if attention is not None:
+        statement = statement.where(needs(attention))
     if after is not None:
         statement = statement.where(tuple_(created_at, row_id) < after)
     return list((await session.exec(statement.order_by(created_at.desc(), row_id.desc()).limit(limit))).all())
