@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime
+from sqlalchemy import BigInteger, Column, DateTime
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -22,3 +22,10 @@ def timestamp(*, optional: bool = False) -> Any:
 def jsonb(default: Any = dict) -> Any:
     """A JSON document; `default` is the factory of an empty one."""
     return Field(default_factory=default, sa_column=Column(JSONB, nullable=False))
+
+
+def micros(*, required: bool = False) -> Any:
+    """Millionths of a US dollar. A plain int would be a column of 32 bits, which ends at 2,147 dollars."""
+    if required:
+        return Field(sa_type=BigInteger)
+    return Field(default=0, sa_type=BigInteger)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from db.tables.columns import jsonb, timestamp
+from db.tables.columns import jsonb, micros, timestamp
 
 
 class ModelCall(SQLModel, table=True):
@@ -32,7 +32,7 @@ class ModelCall(SQLModel, table=True):
     provider: str
     model: str
     price: str = "unknown"
-    reserved_micros: int = 0
+    reserved_micros: int = micros()
     reserved_input_tokens: int = 0
     reserved_output_tokens: int = 0
     input_tokens: int = 0
@@ -40,7 +40,7 @@ class ModelCall(SQLModel, table=True):
     cached_tokens: int = 0
     cache_written_tokens: int = 0
     reasoning_tokens: int = 0
-    cost_micros: int = 0
+    cost_micros: int = micros()
     estimated: bool = False
     latency_ms: float | None = None
     first_token_ms: float | None = None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from db.tables.columns import jsonb, timestamp
+from db.tables.columns import jsonb, micros, timestamp
 
 
 class Budget(SQLModel, table=True):
@@ -23,7 +23,7 @@ class Budget(SQLModel, table=True):
     scope: str
     scope_id: UUID | None = None
     period: str
-    limit_micros: int
+    limit_micros: int = micros(required=True)
     warn_percent: int | None = None
     stops: bool = True
     created_at: datetime = timestamp()
@@ -38,8 +38,8 @@ class BudgetPeriod(SQLModel, table=True):
     budget_id: UUID = Field(primary_key=True, foreign_key="budgets.id")
     starts_on: date = Field(primary_key=True)
     org_id: UUID = Field(foreign_key="orgs.id")
-    spent_micros: int = 0
-    reserved_micros: int = 0
+    spent_micros: int = micros()
+    reserved_micros: int = micros()
     refused: int = 0
     warned_at: datetime | None = timestamp(optional=True)
 
@@ -72,6 +72,6 @@ class CachedReply(SQLModel, table=True):
     provider: str
     model: str
     reply: dict[str, Any] = jsonb()
-    cost_micros: int
+    cost_micros: int = micros(required=True)
     created_at: datetime = timestamp()
     expires_at: datetime = timestamp()
