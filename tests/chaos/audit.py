@@ -50,7 +50,7 @@ async def audit(database_url: str) -> Findings:
         findings.violations |= await _rebuilt(connection)
         findings.turns = await connection.fetchval("SELECT count(*) FROM turns")
         findings.failed_turns = await connection.fetchval("SELECT count(*) FROM turns WHERE state = 'failed'")
-        findings.repeated_calls = await connection.fetchval("SELECT count(*) FROM model_calls WHERE attempts > 1")
+        findings.repeated_calls = await connection.fetchval("SELECT count(*) FROM model_calls WHERE attempt > 1")
         findings.unknown_tools = await connection.fetchval("SELECT count(*) FROM tool_calls WHERE state = 'unknown'")
     finally:
         await connection.close()

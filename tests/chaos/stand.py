@@ -22,7 +22,10 @@ Part = EmbeddedPostgres | EmbeddedTemporal | Program
 
 @dataclass
 class Stand:
-    """Start it, kill what you like by name, bring it back, stop it all at the end."""
+    """Start it, kill what you like by name, bring it back, stop it all at the end.
+
+    environment: variables of API and workers beside those of the stand itself.
+    """
 
     folder: Path
     workers: int = 2
@@ -31,6 +34,7 @@ class Stand:
     url: str = ""
     key: str = ""
     org_id: UUID | None = None
+    environment: dict[str, str] = field(default_factory=dict)
 
     async def start(self) -> None:
         data_folder(self.folder)
@@ -95,6 +99,7 @@ class Stand:
             "EVERTURN_DATA_DIR": str(self.folder),
             "EVERTURN_ALLOW_PRIVATE_TOOL_TARGETS": "true",
             "EVERTURN_LOG_LEVEL": "warning",
+            **self.environment,
         }
         if name.startswith("worker"):
             environment["EVERTURN_WORKER_METRICS_PORT"] = str(port)
