@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.turn import ToolResult
 from domain.agents.config import AgentConfig, HttpTool, ModelSettings
@@ -86,6 +88,33 @@ def test_nothing_overflows_a_window(config: dict[str, object], exchange: Exchang
     assert fitted.messages[0].role == "user"
     assert fitted.instructions
     assert any(message.text for message in fitted.messages)
+
+
+SIZES = st.integers(0, 3_000)
+TEXTS = st.builds(lambda words, script: script * words, SIZES, st.sampled_from([SENTENCE, CHINESE, "x", "\n", "🙂 "]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1024, 20_000),
+    st.builds(
+        Exchange,
+        TEXTS,
+        st.lists(st.builds(ChatMessage, st.sampled_from(["user", "assistant"]), TEXTS), max_size=40),
+        st.lists(st.builds(passage, TEXTS), max_size=20),
+        st.lists(st.builds(answered, SIZES, TEXTS), max_size=10),
+        TEXTS,
+        summary=st.sampled_from(["", SENTENCE * 20]),
+        history_start=st.integers(1, 99),
+    ),
+    st.integers(1, 4_000),
+)
+def test_whatever_is_asked_fits(tokens: int, exchange: Exchange, reply: int) -> None:
+    request = request_of(exchange, tools=tools(8), model=ModelSettings(max_output_tokens=reply))
+    small = Window(tokens, SMALL)
+    fitted = fit(request, small).request
+    assert count(fitted, small) + fitted.max_output_tokens <= tokens
+    assert fit(fitted, small).request.messages == fitted.messages
 
 
 def test_what_fits_is_not_touched() -> None:

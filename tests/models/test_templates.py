@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from domain.agents.config import AgentConfig
@@ -149,6 +151,61 @@ ENDLESS = {
 def test_a_template_that_never_ends_is_refused(template: str) -> None:
     with pytest.raises(TemplateFault):
         check(template, DECLARED)
+
+
+PIECES = st.sampled_from(
+    [
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "#}",
+        "if",
+        "elif",
+        "else",
+        "endif",
+        "shop",
+        "plan",
+        "language",
+        "'a'",
+        "''",
+        "==",
+        "!=",
+        "in",
+        "not",
+        "and",
+        "or",
+        "(",
+        ")",
+        "|upper",
+        "|title",
+        "|default('x')",
+        "|default(plan)",
+        "raw",
+        "endraw",
+        "~",
+        ".",
+        "{{ shop }}",
+        "{% if plan %}",
+        "{% else %}",
+        "{% endif %}",
+        "\n",
+        "x",
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(PIECES, max_size=24), st.text(max_size=20))
+def test_what_was_saved_can_always_be_filled_in(pieces: list[str], value: str) -> None:
+    template = " ".join(pieces)
+    try:
+        check(template, DECLARED)
+    except TemplateFault:
+        return
+    for values in ({}, {"plan": value}, {"plan": value, "shop": ""}):
+        assert " object at 0x" not in fill(template, DECLARED, values)
 
 
 def test_a_value_is_a_value_and_no_template_and_no_paragraph() -> None:
