@@ -67,7 +67,9 @@ def turn_activities(resources: Resources, log: EventLog, tools: ToolClient) -> l
     route, retrieve = RouteStep(Router(resources.embedder)), Retrieve(knowledge, resources.router)
     persist = Persist(database, versions, resources.embedder, resources.metrics)
     replies = ReplyCache(database, resources.router, resources.metrics)
-    reply = ReplyStep(database, log, versions, knowledge, resources.router, replies, resources.metrics)
+    reply = ReplyStep(
+        database, log, versions, knowledge, resources.router, replies, resources.metrics, resources.storage
+    )
     park = Park(database, versions, resources.metrics)
     return [
         Prepare(database, versions, route, retrieve, resources.metrics).prepare,

@@ -17,12 +17,13 @@ from contracts.options import PROVIDER_ATTEMPTS
 from contracts.turn import LeftOut, QuotedVerdict, Reply, ReplyInput, ToolCall
 from db.engine import Database
 from domain.agents.version_store import AgentVersions
-from domain.conversations import turn_store
+from domain.conversations import attachment, turn_store
 from domain.conversations.log import EventLog
 from domain.conversations.speech import Speech
 from domain.guard.quotations import Quotations, guard_quotations
 from domain.guard.streaming import OutgoingStream
 from domain.knowledge.search import Knowledge
+from domain.knowledge.storage import Storage
 from domain.llm.fit import fit
 from domain.llm.model import Exchange, Finished, ModelRequest, TextPiece
 from domain.llm.prompt import build_request
@@ -61,6 +62,7 @@ class ReplyStep:
         router: ModelRouter,
         replies: ReplyCache,
         metrics: Metrics,
+        storage: Storage,
     ) -> None:
         self._database = database
         self._log = log
@@ -69,6 +71,7 @@ class ReplyStep:
         self._router = router
         self._replies = replies
         self._metrics = metrics
+        self._storage = storage
 
     @activity.defn(name="reply")
     @domain_errors(provider_attempts=PROVIDER_ATTEMPTS)
@@ -118,6 +121,9 @@ class ReplyStep:
             searched=input.searched,
             summary=recalled.summary,
             history_start=recalled.start,
+            attachments=tuple(
+                await attachment.read(self._storage, ref.org_id, ref.conversation_id, input.attachments)
+            ),
         )
         request = build_request(
             config,

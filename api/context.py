@@ -15,10 +15,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import openai_errors, problems
+from domain.conversations.attachment import MOST_BYTES
 from runtime.metrics import Metrics
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _UPLOAD = re.compile(r"POST /v1/collections/[^/]+/(?:documents|archives)|PUT /v1/documents/[^/]+/content")
+_ATTACHING = re.compile(r"POST /v1/(?:conversations/[^/]+/messages|chat/completions)")
+_ATTACHED_BYTES = MOST_BYTES * 4 // 3 + 10_000
+"""Images and files of a message in base64, with their names."""
 _MULTIPART_BYTES = 100_000
 """What the multipart envelope and its other fields may add to a file."""
 
@@ -82,6 +86,8 @@ class RequestContext:
         limit = self._max_body_bytes
         if _UPLOAD.fullmatch(f"{scope['method']} {scope['path']}"):
             limit = self._max_upload_bytes + _MULTIPART_BYTES
+        elif _ATTACHING.fullmatch(f"{scope['method']} {scope['path']}"):
+            limit = self._max_body_bytes + _ATTACHED_BYTES
         given = headers.get("content-length", "")
         declared = int(given[:20]) if given.isascii() and given.isdecimal() else 0
         taken = 0

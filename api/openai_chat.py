@@ -4,7 +4,7 @@ The agent decides how to answer, so sampling parameters are taken and not follow
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -16,6 +16,7 @@ from api.spoken import Spoken
 from api.texts import RequestModel
 from contracts.conversation import MAX_MESSAGE_CHARS
 from contracts.events import MESSAGE_CREATED, REPLY_DELTA, REPLY_REWIND, TURN_ENDS, TURN_PARKED, TURN_RESUMED
+from domain.conversations.attachment import Given, from_data_url
 from domain.conversations.log import LoggedEvent
 from domain.conversations.store import GivenLine
 from domain.errors import Invalid
@@ -31,9 +32,35 @@ class _Given(RequestModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Part(_Given):
+class TextPart(_Given):
     type: Literal["text"]
     text: str
+
+
+class ImageUrl(_Given):
+    """url: a data: URL; nothing is fetched."""
+
+    url: str
+
+
+class ImagePart(_Given):
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class FileData(_Given):
+    """file_data: a data: URL."""
+
+    file_data: str
+    filename: str = ""
+
+
+class FilePart(_Given):
+    type: Literal["file"]
+    file: FileData
+
+
+Part = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]
 
 
 class ChatLine(_Given):
@@ -44,8 +71,18 @@ class ChatLine(_Given):
 
     def said(self) -> str:
         if isinstance(self.content, list):
-            return "\n".join(part.text for part in self.content)
+            return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
         return self.content or ""
+
+    def attached(self, pointer: str) -> Iterator[Given]:
+        """Its images and files. Raises Invalid."""
+        for number, part in enumerate(self.content if isinstance(self.content, list) else ()):
+            where = f"{pointer}/content/{number}"
+            if isinstance(part, ImagePart):
+                yield from_data_url(part.image_url.url, pointer=f"{where}/image_url/url")
+            elif isinstance(part, FilePart):
+                name = part.file.filename
+                yield from_data_url(part.file.file_data, name=name, pointer=f"{where}/file/file_data")
 
 
 class StreamOptions(_Given):
@@ -70,6 +107,13 @@ class ChatRequest(_Given):
         if not text.strip() or len(text) > MAX_MESSAGE_CHARS:
             raise Invalid(f"1 to {MAX_MESSAGE_CHARS} characters, not all blank", pointer=f"{where}/content")
         return text
+
+    def attached(self) -> list[Given]:
+        """All images and files of the user's lines: the caller brings the history, and a question may be about an
+        earlier image. Raises Invalid.
+        """
+        users = ((number, line) for number, line in enumerate(self.messages) if line.role == "user")
+        return [given for number, line in users for given in line.attached(f"/messages/{number}")]
 
     def history(self) -> list[GivenLine]:
         """Everything before the question that says something."""

@@ -6,7 +6,7 @@ the update's id before that and the message's `client_key` after it.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
@@ -15,7 +15,7 @@ from api.faults import Unavailable
 from api.temporal import Temporal
 from contracts.conversation import ConversationInput, MessageAccepted
 from contracts.events import CONVERSATION_CLOSED, MESSAGE_CREATED, TURN_ENDS
-from contracts.turn import IncomingMessage
+from contracts.turn import AttachmentRef, IncomingMessage
 from db.engine import Database
 from domain.conversations import store
 from domain.conversations.hub import EventHub
@@ -62,18 +62,25 @@ class Posting:
         self._running: set[asyncio.Task[MessageAccepted]] = set()
 
     async def prepare(
-        self, org_id: UUID, conversation_id: UUID, text: str, key: str, api_key_id: UUID | None = None
+        self,
+        org_id: UUID,
+        conversation_id: UUID,
+        text: str,
+        key: str,
+        api_key_id: UUID | None = None,
+        attachments: Sequence[AttachmentRef] = (),
     ) -> Ask:
-        """One round trip. api_key_id: whose spending the answer is.
+        """One round trip. api_key_id: whose spending the answer is. attachments: to be kept before it is posted.
 
         Raises NotFound, ConversationIsClosed, IdempotencyKeyReused.
         """
         known = await store.read_incoming(self._database, org_id, conversation_id, key)
-        if known.message_id is not None and known.message_text != text:
+        message = incoming(conversation_id, key, text, api_key_id, attachments)
+        if known.message_id is not None and (known.message_text != text or known.message_id != message.id):
             raise _reused()
         if known.message_id is None and known.state != "open":
             raise ConversationIsClosed("this conversation is closed")
-        return Ask(org_id, conversation_id, incoming(conversation_id, key, text, api_key_id), key, known)
+        return Ask(org_id, conversation_id, message, key, known)
 
     async def post(self, ask: Ask) -> MessageAccepted:
         """Idempotent; what returns is durable.
@@ -161,10 +168,17 @@ class Posting:
                 await asyncio.sleep(0.2)
 
 
-def incoming(conversation_id: UUID, key: str, text: str, api_key_id: UUID | None = None) -> IncomingMessage:
-    """Its id follows from key and text, so a repeat is the same message and another text is another one."""
-    made = uuid5(conversation_id, f"{key} {hashlib.sha256(text.encode()).hexdigest()}")
-    return IncomingMessage(id=made, text=text, client_key=key, api_key_id=api_key_id)
+def incoming(
+    conversation_id: UUID,
+    key: str,
+    text: str,
+    api_key_id: UUID | None = None,
+    attachments: Sequence[AttachmentRef] = (),
+) -> IncomingMessage:
+    """Its id follows from key and content, so a repeat is the same message and another text is another one."""
+    said = (hashlib.sha256(text.encode()).hexdigest(), *(f"{one.sha256} {one.name}" for one in attachments))
+    made = uuid5(conversation_id, f"{key} {' '.join(said)}")
+    return IncomingMessage(id=made, text=text, client_key=key, api_key_id=api_key_id, attachments=list(attachments))
 
 
 class AnswerTo:

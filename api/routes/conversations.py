@@ -1,10 +1,11 @@
 """Conversations: made, listed, read and closed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import Reading, Resources, needs
@@ -14,10 +15,12 @@ from api.responses import errors
 from api.routes.agents import working
 from api.texts import RequestModel
 from contracts.conversation import ConversationInput
+from db.tables.attachments import MessageAttachment
 from db.tables.conversations import Conversation, Message
 from domain.agents import store as agents
 from domain.auth.principal import Principal
-from domain.conversations import parking_store, store
+from domain.conversations import attachment_store, parking_store, store
+from domain.conversations.attachment import MOST, attachment_key
 from domain.conversations.parking_store import Attention
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
@@ -57,6 +60,15 @@ class Closing(RequestModel):
     reason: Annotated[str, Field(min_length=1, max_length=300)] = "closed"
 
 
+class AttachmentOut(BaseModel):
+    """size in bytes. url: where its content is, with the same key."""
+
+    name: str
+    media_type: str
+    size: int
+    url: str
+
+
 class MessageOut(BaseModel):
     """client_key: the Idempotency-Key that the message was posted with."""
 
@@ -68,6 +80,7 @@ class MessageOut(BaseModel):
     text: str
     citations: list[dict[str, Any]]
     client_key: str | None
+    attachments: list[AttachmentOut] = []
     created_at: datetime
 
 
@@ -131,7 +144,31 @@ async def list_messages(
 ) -> Page[MessageOut]:
     """Oldest first. A message appears here when its turn begins."""
     rows = await store.list_messages(session, conversation_id, after=number_after(cursor) or 0, limit=limit + 1)
-    return page_of(rows, limit, _show_message, lambda row: number_cursor(row.position))
+    came = await attachment_store.of_messages(session, [row.id for row in rows])
+    return page_of(
+        rows, limit, lambda row: _show_message(row, came.get(row.id, [])), lambda row: number_cursor(row.position)
+    )
+
+
+@router.get(
+    "/{conversation_id}/messages/{message_id}/attachments/{number}",
+    responses={**errors(404), 200: {"content": {"application/octet-stream": {}}, "description": "Its bytes."}},
+    response_class=Response,
+)
+async def get_attachment(
+    principal: Reader,
+    session: Reading,
+    resources: Resources,
+    conversation_id: UUID,
+    message_id: UUID,
+    number: Annotated[int, Path(ge=1, le=MOST)],
+) -> Response:
+    """An image or a file that came with a message, as it was given."""
+    row = await attachment_store.find(session, conversation_id, message_id, number)
+    data = await resources.storage.get(principal.org_id, attachment_key(conversation_id, row.sha256))
+    # Whoever wrote it is not trusted by whoever opens it: never shown as a page of this address.
+    headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+    return Response(data, headers=headers, media_type=row.media_type)
 
 
 @router.post("/{conversation_id}/close", status_code=202, responses=errors(400, 404, 413))
@@ -167,5 +204,14 @@ def _show(row: Conversation, *, closing: bool = False, attention: Attention | No
     return shown.model_copy(update={"state": "closing"}) if closing and shown.state == "open" else shown
 
 
-def _show_message(row: Message) -> MessageOut:
-    return MessageOut.model_validate(row, from_attributes=True)
+def _show_message(row: Message, came: Sequence[MessageAttachment]) -> MessageOut:
+    shown = MessageOut.model_validate(row, from_attributes=True)
+    place = f"/v1/conversations/{row.conversation_id}/messages/{row.id}/attachments"
+    return shown.model_copy(
+        update={
+            "attachments": [
+                AttachmentOut(name=one.name, media_type=one.media_type, size=one.size, url=f"{place}/{one.position}")
+                for one in came
+            ]
+        }
+    )

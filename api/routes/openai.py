@@ -14,6 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from api import one_shot
+from api.attached import Attached
 from api.dependencies import Reading, Resources, needs
 from api.faults import ModelNotFound
 from api.mutation import idempotency_key
@@ -111,14 +112,16 @@ async def create_chat_completion(
 async def _lay_down(
     resources: ApiResources, principal: Principal, body: ChatRequest, key: str, conversation_id: UUID
 ) -> _Asked:
-    text = body.question()
+    text, came = body.question(), Attached.given(body.attached(), pointer="/messages")
     said = hashlib.sha256(body.model_dump_json(exclude={"stream", "stream_options"}).encode()).hexdigest()
     async with resources.database.session(principal.org_id) as session:
         known = await conversations.find_conversation(session, conversation_id)
         if known is not None:
             if known.labels.get("request_sha256") != said:
                 raise IdempotencyKeyReused("this Idempotency-Key was used for another request; choose a new one")
-            turn = one_shot.input_of(principal.org_id, conversation_id, known.agent_version_id, text, principal.key_id)
+            turn = one_shot.input_of(
+                principal.org_id, conversation_id, known.agent_version_id, text, principal.key_id, came.refs
+            )
         else:
             try:
                 agent = await agents.find_agent(session, body.model)
@@ -126,8 +129,16 @@ async def _lay_down(
                 raise _no_model(body.model) from error
             labels = {"request_sha256": said, "channel": "openai"}
             turn = await one_shot.lay_down(
-                session, conversation_id, agent, body.history(), text, api_key_id=principal.key_id, labels=labels
+                session,
+                conversation_id,
+                agent,
+                body.history(),
+                text,
+                api_key_id=principal.key_id,
+                labels=labels,
+                attachments=came.refs,
             )
+    await came.keep(resources, principal.org_id, conversation_id, turn.messages[0].id)
     return _Asked(principal.org_id, turn, body, key)
 
 

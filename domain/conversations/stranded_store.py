@@ -21,7 +21,10 @@ async def stranded_turns(connection: Connection, older_than: timedelta, limit: i
     """Turns of conversations that run for longer than this; most of them are long, and not stranded."""
     rows = await connection.fetch(
         """SELECT t.conversation_id, c.agent_version_id, jsonb_agg(
-               jsonb_build_object('id', m.id, 'text', m.text, 'client_key', m.client_key) ORDER BY m.position) AS said
+               jsonb_build_object('id', m.id, 'text', m.text, 'client_key', m.client_key, 'attachments', (
+                   SELECT coalesce(jsonb_agg(jsonb_build_object('name', a.name, 'media_type', a.media_type,
+                       'size', a.size, 'sha256', a.sha256) ORDER BY a.position), '[]')
+                   FROM message_attachments a WHERE a.message_id = m.id)) ORDER BY m.position) AS said
            FROM turns t
            JOIN conversations c ON c.id = t.conversation_id AND c.kind = 'conversation'
            JOIN messages m ON m.conversation_id = t.conversation_id AND m.turn_id = t.id AND m.role = 'user'
