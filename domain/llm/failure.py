@@ -1,5 +1,6 @@
 """What a provider's failure means: worth another attempt, refused, or not in its own format. One map for every SDK."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -7,6 +8,9 @@ from email.utils import parsedate_to_datetime
 from domain.errors import DomainError, FailureKind, ProviderGarbage, ProviderRejected, ProviderUnavailable
 
 _MOST_DETAIL = 300
+
+_LONGEST_WAIT_SECONDS = 3600.0
+"""Who asks for a year is asked again in an hour: a clock that is wrong must not end a provider."""
 
 _OF_STATUS: dict[int, FailureKind] = {
     401: "auth",
@@ -90,15 +94,20 @@ def _failure(detail: str, kind: FailureKind, wait: float | None) -> DomainError:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the provider asks, from `retry-after-ms` or `retry-after` (seconds or a date)."""
+    """Seconds to wait as the provider asks, from `retry-after-ms` or `retry-after` (seconds or a date), 0 to 3600.
+
+    None when it asks for nothing, or for what is no time.
+    """
     milliseconds, wish = headers.get("retry-after-ms"), headers.get("retry-after")
     try:
         if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        if wish is None:
+            asked = float(milliseconds) / 1000
+        elif wish is None:
             return None
-        return max(
-            0.0, float(wish) if wish.strip()[:1].isdigit() else parsedate_to_datetime(wish).timestamp() - time.time()
-        )
-    except ValueError:
+        elif wish.strip()[:1].isdigit():
+            asked = float(wish)
+        else:
+            asked = parsedate_to_datetime(wish).timestamp() - time.time()
+    except (ValueError, OverflowError):
         return None
+    return None if math.isnan(asked) else min(max(0.0, asked), _LONGEST_WAIT_SECONDS)

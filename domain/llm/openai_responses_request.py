@@ -46,7 +46,7 @@ def responses_body(request: ModelRequest) -> dict[str, Any]:
 def _input(request: ModelRequest) -> list[dict[str, Any]]:
     items = [item for message in request.messages for item in _items(message)]
     if request.prefix.strip():
-        items += [{"role": "assistant", "content": request.prefix}, {"role": "user", "content": GO_ON}]
+        items += [_said("assistant", request.prefix), _said("user", GO_ON)]
     return items
 
 
@@ -57,14 +57,27 @@ def _items(message: ChatMessage) -> list[dict[str, Any]]:
         ]  # fmt: skip
     if message.attachments:
         parts = [{"type": "input_text", "text": message.text}] if message.text.strip() else []
-        return [{"role": "user", "content": [*parts, *(_part(attachment) for attachment in message.attachments)]}]
+        return [
+            {
+                "type": "message",
+                "role": "user",
+                "content": [*parts, *(_part(attachment) for attachment in message.attachments)],
+            }
+        ]
     items: list[dict[str, Any]] = []
     if message.text or not message.tool_requests:
-        items.append({"role": message.role, "content": message.text})
+        items.append(_said(message.role, message.text))
     return items + [
         {"type": "function_call", "call_id": asked.id, "name": asked.name, "arguments": json.dumps(asked.arguments)}
         for asked in message.tool_requests
     ]
+
+
+def _said(role: str, text: str) -> dict[str, Any]:
+    """In full: llama.cpp takes an assistant's message in no shorter form."""
+    if role == "assistant":
+        return {"type": "message", "role": role, "content": [{"type": "output_text", "text": text}]}
+    return {"type": "message", "role": role, "content": text}
 
 
 def _part(attachment: Attachment) -> dict[str, Any]:
