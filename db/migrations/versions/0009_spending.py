@@ -114,8 +114,7 @@ FROM turns t JOIN agent_versions v ON v.id = t.agent_version_id WHERE t.id = c.t
 ALTER TABLE model_calls
     DROP COLUMN step,
     ALTER COLUMN turn_id DROP NOT NULL,
-    ALTER COLUMN place SET NOT NULL,
-    ADD PRIMARY KEY (org_id, place, number);
+    ALTER COLUMN place SET NOT NULL;
 
 ALTER TABLE agent_versions FORCE ROW LEVEL SECURITY;
 
@@ -127,7 +126,12 @@ CREATE INDEX model_calls_of_turn ON model_calls (turn_id);
 
 CREATE INDEX model_calls_spent ON model_calls (org_id, reserved_at);
 
-CREATE INDEX model_calls_open ON model_calls (org_id, reserved_at) WHERE state = 'reserved'
+CREATE INDEX model_calls_open ON model_calls (org_id, reserved_at) WHERE state = 'reserved';
+
+-- The last of the indexes: of those that look equally cheap while the table is small, Postgres takes the youngest, and
+-- a function keeps its plan until the table is analysed. By the index of spending, settling read all calls of the
+-- organisation: 0.60 ms after 1,000 calls instead of 0.30.
+ALTER TABLE model_calls ADD PRIMARY KEY (org_id, place, number)
 """
 
 # Making a budget takes the lock alone, and sums what was spent before it: so no call is counted twice or not at all.
@@ -141,15 +145,6 @@ $$
 PERIOD_START = """
 CREATE FUNCTION period_start(p_period text, p_at timestamptz) RETURNS date LANGUAGE sql IMMUTABLE AS $$
     SELECT date_trunc(p_period, p_at AT TIME ZONE 'UTC')::date
-$$
-"""
-
-BUDGETS_OF_CALL = """
-CREATE FUNCTION budgets_of_call(p_agent uuid, p_api_key uuid) RETURNS uuid[] LANGUAGE sql STABLE AS $$
-    -- The tenant's budgets that count a call; NULL when none does. In the order in which their rows are locked.
-    SELECT array_agg(b.id ORDER BY b.id) FROM budgets b
-    WHERE b.scope = 'organisation' OR b.scope = 'agent' AND b.scope_id = p_agent
-        OR b.scope = 'api_key' AND b.scope_id = p_api_key
 $$
 """
 
@@ -171,7 +166,9 @@ BEGIN
     IF p_agent IS NULL THEN
         SELECT c.agent_id INTO p_agent FROM conversations c WHERE c.id = p_conversation;
     END IF;
-    v_budgets := budgets_of_call(p_agent, p_api_key);
+    SELECT array_agg(b.id ORDER BY b.id) INTO v_budgets FROM budgets b
+    WHERE b.scope = 'organisation' OR b.scope = 'agent' AND b.scope_id = p_agent
+        OR b.scope = 'api_key' AND b.scope_id = p_api_key;
     IF v_budgets IS NOT NULL THEN
         PERFORM 1 FROM model_calls c WHERE c.org_id = p_org AND c.place = p_place AND c.number = p_number;
         IF FOUND THEN
@@ -246,7 +243,9 @@ BEGIN
         RETURN;
     END IF;
     state := 'settled';
-    v_budgets := budgets_of_call(v_old.agent_id, v_old.api_key_id);
+    SELECT array_agg(b.id ORDER BY b.id) INTO v_budgets FROM budgets b
+    WHERE b.scope = 'organisation' OR b.scope = 'agent' AND b.scope_id = v_old.agent_id
+        OR b.scope = 'api_key' AND b.scope_id = v_old.api_key_id;
     IF v_budgets IS NOT NULL THEN
         PERFORM 1 FROM budget_periods p JOIN budgets b ON b.id = p.budget_id
         WHERE b.id = ANY (v_budgets) AND p.starts_on = period_start(b.period, v_old.reserved_at)
@@ -477,7 +476,7 @@ def upgrade() -> None:
             "USING (org_id = (SELECT nullif(current_setting('app.org_id', true), '')::uuid))"
         )
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO everturn_app")
-    for function in (BUDGETS_LOCK, PERIOD_START, BUDGETS_OF_CALL, RESERVE_CALL, SETTLE_CALL):
+    for function in (BUDGETS_LOCK, PERIOD_START, RESERVE_CALL, SETTLE_CALL):
         op.execute(function)
     op.execute("DROP FUNCTION end_turn_with_gap, end_turn, take_floor, begin_turn_with_history, begin_turn")
     for function in (BEGIN_TURN, BEGIN_TURN_WITH_HISTORY, TAKE_FLOOR, END_TURN, END_TURN_WITH_GAP):
@@ -487,7 +486,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Calls that belong to no turn are forgotten: there was no room for them."""
     op.execute("DROP FUNCTION end_turn_with_gap, end_turn, take_floor, begin_turn_with_history, begin_turn")
-    op.execute("DROP FUNCTION settle_call, reserve_call, budgets_of_call, period_start, budgets_lock")
+    op.execute("DROP FUNCTION settle_call, reserve_call, period_start, budgets_lock")
     steps, questions = (
         import_module(f"db.migrations.versions.{name}") for name in ("0003_turn_steps", "0006_questions")
     )
