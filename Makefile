@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: up down test check bench bench-retrieval chaos replay docs
+.PHONY: up down test check bench bench-models bench-retrieval chaos replay docs
 
 up: .venv/ready        ## the whole product on this machine; ONCE=1 checks one answer and stops
 	@$(BIN)/everturn up $(if $(ONCE),--once)
@@ -22,6 +22,9 @@ bench: .venv/ready     ## speed against peers; writes build/bench.json
 
 bench-retrieval: .venv/ready  ## how well search finds what people judged relevant; DATA=folder of judged sets
 	$(BIN)/python -m bench.retrieval $(DATA)
+
+bench-models: .venv/ready  ## what router and ledger add to a model call, beside the plain SDK and other routers
+	$(BIN)/python -m bench.models $(if $(CALLS),--calls $(CALLS))
 
 chaos: .venv/ready     ## a hundred random kills; KILLS=n for another number
 	$(BIN)/python -m tests.chaos.storm $(if $(KILLS),--kills $(KILLS))
