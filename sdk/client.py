@@ -141,9 +141,13 @@ class Everturn:
     async def create_conversation(self, agent_id: str) -> Json:
         return await self._json("POST", "/v1/conversations", json={"agent_id": agent_id})
 
-    async def post_message(self, conversation_id: str, text: str) -> Json:
-        """message_id, and how many messages wait before it. Its events are in the conversation's log."""
-        return await self._json("POST", f"/v1/conversations/{conversation_id}/messages", json={"text": text})
+    async def post_message(self, conversation_id: str, text: str, attachments: Sequence[Json] = ()) -> Json:
+        """message_id, and how many messages wait before it. Its events are in the conversation's log.
+
+        attachments: images and files for the model, each a `url` (data: URL) and perhaps a `name`.
+        """
+        said = {"text": text, **({"attachments": list(attachments)} if attachments else {})}
+        return await self._json("POST", f"/v1/conversations/{conversation_id}/messages", json=said)
 
     def events(self, conversation_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
         """The conversation's log from a place on, live and without end. Lost connections are resumed in silence."""

@@ -89,9 +89,17 @@ def _message(message: ChatMessage) -> dict[str, Any]:
 
 
 def _part(attachment: Attachment) -> dict[str, Any]:
+    if attachment.media_type.startswith("text/"):
+        return {"type": "text", "text": text_of(attachment)}
     if attachment.media_type.startswith("image/"):
         return {"type": "image_url", "image_url": {"url": data_url(attachment)}}
     return {"type": "file", "file": {"filename": attachment.name or "file", "file_data": data_url(attachment)}}
+
+
+def text_of(attachment: Attachment) -> str:
+    """A text under its name: as a file, few servers read anything but PDF."""
+    text = attachment.data.decode("utf-8", "replace")
+    return f"{attachment.name}:\n{text}" if attachment.name else text
 
 
 def data_url(attachment: Attachment) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from domain.llm.json_schema import is_strict
 from domain.llm.model import Attachment, ChatMessage, ModelRequest
-from domain.llm.openai_chat_request import data_url
+from domain.llm.openai_chat_request import data_url, text_of
 from domain.llm.resume import GO_ON
 
 _LEAST_OUTPUT_TOKENS = 16
@@ -81,6 +81,8 @@ def _said(role: str, text: str) -> dict[str, Any]:
 
 
 def _part(attachment: Attachment) -> dict[str, Any]:
+    if attachment.media_type.startswith("text/"):
+        return {"type": "input_text", "text": text_of(attachment)}
     if attachment.media_type.startswith("image/"):
         return {"type": "input_image", "image_url": data_url(attachment), "detail": "auto"}
     return {"type": "input_file", "filename": attachment.name or "file", "file_data": data_url(attachment)}
