@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from contracts.turn import LeftOut, ToolResult
 from domain.knowledge.passage import Passage
 from domain.llm.model import Attachment, ChatMessage, Exchange, ModelRequest, ToolSpec
+from domain.llm.pdf_size import pdf_tokens
 from domain.llm.prompt import messages, quote, quoted, tool_text
 from domain.llm.window import MESSAGE_TOKENS, Budget, Window, surely_fits
 
@@ -23,6 +24,9 @@ _RESULTS_SHARE = 0.75
 _PASSAGES_SHARE = 0.8
 _HALF = 0.5
 _MESSAGE_SHARE = 0.25
+_TRIES = 4
+"""Texts one behind the other may count for a little more than each of them alone."""
+
 _LEAST_TOKENS = 48
 """Less than this of a text says nothing."""
 
@@ -53,7 +57,13 @@ def fit(request: ModelRequest, window: Window) -> Fitted:
     texts = [request.instructions, request.prefix, *_written(request)]
     if request.exchange is None or surely_fits(texts, len(request.messages) + 1, room - _attached(request)):
         return Fitted(request if reply == request.max_output_tokens else replace(request, max_output_tokens=reply))
-    return _Fitting(request, request.exchange, window, room).fitted(reply)
+    for _ in range(_TRIES):
+        fitted = _Fitting(request, request.exchange, window, room).fitted(reply)
+        over = count(fitted.request, window) + fitted.request.max_output_tokens - window.tokens
+        if over <= 0:
+            break
+        room -= over
+    return fitted
 
 
 def count(request: ModelRequest, window: Window) -> int:
@@ -76,6 +86,8 @@ def _attached(request: ModelRequest) -> int:
 
 
 def _size(attachment: Attachment) -> int:
+    if attachment.media_type == "application/pdf":
+        return pdf_tokens(attachment.data)
     picture = attachment.media_type.startswith("image/")
     return IMAGE_TOKENS if picture else len(attachment.data) // _BYTES_PER_TOKEN
 
