@@ -7,10 +7,10 @@ from functools import lru_cache
 
 import structlog
 from temporalio import activity
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from contracts import ids, options, queues
+from contracts import ids, options, queues, search
 from contracts.conversation import MAX_MESSAGE_CHARS
 from contracts.summary import SummariseInput
 from contracts.turn import TurnRef
@@ -107,6 +107,7 @@ async def keep_up(ref: TurnRef, recalled: Recalled, dropped: int) -> None:
             task_timeout=options.TASK_TIMEOUT,
             static_summary=f"Summarise messages up to {wanted}",
             priority=options.ingest_priority(ref.org_id, 0),
+            search_attributes=TypedSearchAttributes([SearchAttributePair(search.ORG_ID, str(ref.org_id))]),
             rpc_timeout=timedelta(seconds=_ASK_SECONDS),
         )
     except RPCError as error:

@@ -13,13 +13,16 @@ UNKNOWN_TOKENS = 8_192
 _UNBOUNDED = 10_000_000
 _NOT_MODELS = ("extractive", "scripted")
 _VENDORS = (
+    ("gpt-oss", UNKNOWN_TOKENS),
     ("gpt-", 128_000),
+    ("chatgpt-", 128_000),
     ("o1", 128_000),
     ("o3", 128_000),
     ("o4", 128_000),
     ("claude", 200_000),
     ("gemini", 1_000_000),
-    ("deepseek", 64_000),
+    ("deepseek-chat", 64_000),
+    ("deepseek-reasoner", 64_000),
     ("sonar", 128_000),
 )
 """Names that are their makers' own, with the least window of their present models: for one newer than the table."""
@@ -68,8 +71,8 @@ def published_tokens(provider: str, model: str) -> int:
     if found is None:
         name = model.casefold().rpartition("/")[2]
         least = next((least for start, least in _VENDORS if name.startswith(start)), None)
-        # A model of anybody's may run on a server that gives it less than is published of it.
-        found = (_published(None, model) or least) if least else None
+        # A model with open weights may run on a server that gives it less than is published of it.
+        found = (_published(None, model) or least) if least and least > UNKNOWN_TOKENS else None
     return found or UNKNOWN_TOKENS
 
 

@@ -206,6 +206,9 @@ def test_a_file_of_megabytes_does_not_take_the_question_its_room() -> None:
         ("gemini", "gemini-2.5-flash", 1_048_576),
         ("openai", "gpt-99-of-next-year", 128_000),
         ("my-server", "my-model", UNKNOWN_TOKENS),
+        ("my-server", "gpt-oss:20b", UNKNOWN_TOKENS),
+        ("my-server", "deepseek-r1:8b", UNKNOWN_TOKENS),
+        ("openai_responses", "gpt-5", 400_000),
     ],
 )
 def test_windows_are_known_offline(provider: str, model: str, tokens: int) -> None:
