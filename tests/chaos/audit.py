@@ -19,10 +19,22 @@ _CHECKS = {
     "the head of each log is its last event": """
         SELECT s.conversation_id FROM event_streams s
         WHERE s.last_seq <> (SELECT coalesce(max(seq), 0) FROM events e WHERE e.conversation_id = s.conversation_id)""",
-    "no model call is left reserved": "SELECT turn_id FROM model_calls WHERE state = 'reserved'",
-    "every answered turn settled each model call once": """
-        SELECT t.id FROM turns t JOIN model_calls c ON c.turn_id = t.id
-        WHERE t.state = 'completed' AND c.state NOT IN ('settled', 'superseded')""",
+    # Maintenance settles what a killed worker left open a minute after the end of its turn.
+    "a model call is left open only where a worker died in it and another was made": """
+        SELECT c.place, c.number FROM model_calls c JOIN turns t ON t.id = c.turn_id AND t.state = 'completed'
+        WHERE c.state = 'reserved' AND NOT EXISTS (
+            SELECT 1 FROM model_calls o WHERE o.turn_id = c.turn_id AND o.reserved_at > c.reserved_at)""",
+    "a call costs nothing before it is settled, and says then how it ended": """
+        SELECT place, number FROM model_calls WHERE (state = 'reserved' AND cost_micros <> 0)
+        OR (state = 'settled' AND (outcome IS NULL OR settled_at IS NULL))""",
+    "a budget agrees with the calls that it counts": """
+        SELECT b.id FROM budgets b JOIN budget_periods p ON p.budget_id = b.id
+        LEFT JOIN model_calls c ON c.org_id = b.org_id AND period_start(b.period, c.reserved_at) = p.starts_on
+            AND (b.scope = 'organisation' OR b.scope = 'agent' AND c.agent_id = b.scope_id
+                OR b.scope = 'api_key' AND c.api_key_id = b.scope_id)
+        GROUP BY b.id, p.starts_on, p.spent_micros, p.reserved_micros
+        HAVING p.spent_micros <> coalesce(sum(c.cost_micros), 0)
+            OR p.reserved_micros <> coalesce(sum(c.reserved_micros) FILTER (WHERE c.state = 'reserved'), 0)""",
     "no tool call is left open": "SELECT turn_id FROM tool_calls WHERE state IN ('claimed', 'sent')",
 }
 
