@@ -30,10 +30,6 @@ class Providers:
         self.default = default
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._providers)
-
-    @property
     def limits(self) -> Mapping[str, int]:
         """Calls at the same time, by the name of those providers that have a limit."""
         return {name: config.max_concurrent for name, config in self._configs.items() if config.max_concurrent}
