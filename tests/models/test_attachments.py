@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import pytest
 from temporalio.client import Client
 
 from contracts import ids
+from domain.conversations.stranded_store import stranded_turns
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.settings import Settings
@@ -225,3 +227,15 @@ async def test_nobody_else_can_have_them(site: Site, caller: httpx2.AsyncClient,
     question = (await caller.get(f"/v1/conversations/{conversation}/messages")).json()["data"][0]
     async with await site.caller(await make_org(postgres)) as outsider:
         assert (await outsider.get(question["attachments"][0]["url"])).status_code == 404
+
+
+async def test_a_turn_that_nobody_runs_any_more_is_asked_again_with_them(
+    caller: httpx2.AsyncClient, house: House, org: UUID
+) -> None:
+    conversation = await open_conversation(caller, scripted())
+    await ask(caller, conversation, {"url": data_url("image/png", PNG), "name": "square.png"})
+    async with house.resources.database.transaction(org) as connection:
+        await connection.execute("UPDATE turns SET state = 'running', started_at = now() - interval '1 hour'")
+        (stranded,) = await stranded_turns(connection, timedelta(minutes=2), 10)
+    (came,) = stranded.messages[0].attachments
+    assert (came.name, came.media_type, came.size) == ("square.png", "image/png", len(PNG))
