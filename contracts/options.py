@@ -43,10 +43,11 @@ REPLY: dict[str, Any] = {
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,
 }
 
-PROVIDER_ATTEMPTS = 4
+PROVIDER_ATTEMPTS = 3
 """Attempts at a reply after which a provider that fails is waited for by the workflow, where it can be seen and
-the customer told. 0.2+0.4+0.8 s: a hiccup passes unseen, and nobody stares at a silent screen for long. What
-else may fail (a worker that dies, a database that restarts) keeps the attempts of its policy."""
+the customer told. 0.2+0.4 s, which take 2 s: Temporal's timers are up to a second late (measured with its dev
+server). A hiccup passes unseen, and nobody stares at a silent screen for long. What else may fail (a worker that
+dies, a database that restarts) keeps the attempts of its policy."""
 
 LONGEST_UNSEEN_WAIT = timedelta(seconds=2)
 """A provider that asks for a longer pause than this is waited for in the same way, at once."""

@@ -20,8 +20,9 @@ def pause_seconds(
     rest = settings.give_up_seconds - waited
     if rest <= 0:
         return None
-    grown = settings.first_pause_seconds * 2.0 ** min(pauses, 30)
-    asked = max(min(grown, settings.longest_pause_seconds), settings.give_up_seconds / _MOST_PAUSES, retry_after or 0)
+    longest = max(settings.longest_pause_seconds, settings.give_up_seconds / _MOST_PAUSES)
+    grown = min(settings.first_pause_seconds * 2.0 ** min(pauses, 30), longest)
+    asked = max(grown, retry_after or 0)
     return min(asked * (1 + _SPREAD * luck), rest)
 
 

@@ -11,6 +11,7 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 from temporalio.client import Client
 
+from contracts.options import PROVIDER_ATTEMPTS
 from runtime.resources import Resources, open_resources
 from sdk.reply import Event, Reply
 from tests.api.site import Site, open_site
@@ -65,7 +66,7 @@ async def conversation_of(caller: httpx2.AsyncClient) -> dict[str, Any]:
 
 
 async def test_a_stream_of_events_shows_the_notice_and_then_the_answer(caller: httpx2.AsyncClient) -> None:
-    conversation = await open_conversation(caller, failing(4))
+    conversation = await open_conversation(caller, failing(PROVIDER_ATTEMPTS))
     events = await ask(caller, conversation, "Hello there, how are you?")
     reply, notices = Reply(), list[str | None]()
     for number, (_, name, data) in enumerate(events):
@@ -78,7 +79,7 @@ async def test_a_stream_of_events_shows_the_notice_and_then_the_answer(caller: h
 
 
 async def test_an_operator_finds_a_parked_conversation_and_ends_its_pause(caller: httpx2.AsyncClient) -> None:
-    conversation = await open_conversation(caller, failing(4, pause=60))
+    conversation = await open_conversation(caller, failing(PROVIDER_ATTEMPTS, pause=60))
     refused = await caller.post(f"/v1/conversations/{conversation}/retry")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     asking = asyncio.create_task(ask(caller, conversation, "Hello"))
@@ -104,7 +105,7 @@ async def test_what_was_handed_over_stays_found_until_a_later_turn_is_answered(c
 
 
 async def test_a_streamed_completion_waits_and_goes_on(caller: httpx2.AsyncClient, client: openai.AsyncOpenAI) -> None:
-    await caller.post("/v1/agents", json={"name": "support", "config": failing(4, pause=60)})
+    await caller.post("/v1/agents", json={"name": "support", "config": failing(PROVIDER_ATTEMPTS, pause=60)})
     stream = await client.chat.completions.create(model="support", messages=HELLO, stream=True)
     parked = await conversation_of(caller)
     assert (await caller.post(f"/v1/conversations/{parked['id']}/retry")).status_code == 202
@@ -115,7 +116,7 @@ async def test_a_streamed_completion_waits_and_goes_on(caller: httpx2.AsyncClien
 async def test_a_completion_that_would_take_long_is_told_when_to_ask_again_and_is_then_answered(
     caller: httpx2.AsyncClient, client: openai.AsyncOpenAI
 ) -> None:
-    await caller.post("/v1/agents", json={"name": "support", "config": failing(4, pause=60)})
+    await caller.post("/v1/agents", json={"name": "support", "config": failing(PROVIDER_ATTEMPTS, pause=60)})
     keyed = {"Idempotency-Key": "mine"}
     with pytest.raises(openai.InternalServerError) as away:
         await client.chat.completions.create(model="support", messages=HELLO, extra_headers=keyed)
@@ -130,7 +131,7 @@ async def test_a_completion_that_would_take_long_is_told_when_to_ask_again_and_i
 async def test_a_completion_without_a_key_is_not_answered_when_nobody_can_ask_for_it(
     caller: httpx2.AsyncClient, client: openai.AsyncOpenAI
 ) -> None:
-    await caller.post("/v1/agents", json={"name": "support", "config": failing(4, pause=60)})
+    await caller.post("/v1/agents", json={"name": "support", "config": failing(PROVIDER_ATTEMPTS, pause=60)})
     with pytest.raises(openai.InternalServerError):
         await client.chat.completions.create(model="support", messages=HELLO)
     (one_shot,) = (await caller.get("/v1/conversations?kind=one_shot")).json()["data"]
@@ -146,6 +147,6 @@ async def test_a_completion_without_a_key_is_not_answered_when_nobody_can_ask_fo
 async def test_a_completion_that_is_parked_for_a_moment_is_answered(
     caller: httpx2.AsyncClient, client: openai.AsyncOpenAI
 ) -> None:
-    await caller.post("/v1/agents", json={"name": "support", "config": failing(4)})
+    await caller.post("/v1/agents", json={"name": "support", "config": failing(PROVIDER_ATTEMPTS)})
     answer = await client.chat.completions.create(model="support", messages=HELLO)
     assert answer.choices[0].message.content == WORDS

@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from contracts.options import PROVIDER_ATTEMPTS
 from tests.chaos.audit import audit
 from tests.chaos.customer import Customer, Reading
 from tests.chaos.stand import Stand
@@ -26,9 +27,9 @@ async def stand(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand
 
 
 async def killed_while_parked(stand: Stand, part: str) -> Reading:
-    """One question whose model is away for four attempts, and the death of a part during the pause."""
+    """One question whose model is away until it is parked, and the death of a part during the pause."""
     headers = {"Authorization": f"Bearer {stand.key}"}
-    script = {"text": WORDS, "failures": ["unavailable"] * 4}
+    script = {"text": WORDS, "failures": ["unavailable"] * PROVIDER_ATTEMPTS}
     outage = {"first_pause_seconds": PAUSE, "longest_pause_seconds": PAUSE}
     config = {"model": {"provider": "scripted", "script": script}, "outage": outage}
     async with httpx2.AsyncClient(base_url=stand.url, headers=headers, timeout=20) as client:

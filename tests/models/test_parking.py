@@ -9,6 +9,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from contracts import ids, search
 from contracts.conversation import ConversationState, ParkedState, RetryNow
+from contracts.options import PROVIDER_ATTEMPTS
 from contracts.turn import TurnRef
 from domain.agents.config import AgentConfig, ModelSettings, Script
 from domain.agents.outage import OutageSettings
@@ -19,7 +20,7 @@ from domain.conversations.outage import pause_seconds
 from tests.house import House
 from tests.rows import make_conversation
 
-FIRST, AGAIN = 4, 2
+FIRST, AGAIN = PROVIDER_ATTEMPTS, 2
 """Attempts before the first pause, and before each later one."""
 
 WORDS = "alpha beta gamma delta epsilon zeta"
