@@ -79,3 +79,9 @@ async def test_an_agent_may_let_its_model_write_the_question(house: House, org: 
     _, second = await talk(house, org, config, "Do you pay for lost baggage?", "And until what amount?")
     assert second["record"]["rewrite"]["by"] == "model"
     assert second["record"]["rewrite"]["usage"]["output_tokens"] == 5
+    async with house.resources.database.transaction(org) as connection:
+        (booked,) = await connection.fetch(
+            """SELECT m.outcome, m.output_tokens, m.agent_id = c.agent_id AS agents FROM model_calls m
+               JOIN conversations c ON c.id = m.conversation_id WHERE m.task = 'fast'"""
+        )
+    assert tuple(booked) == ("answered", 5, True), "a question that a model writes is paid for like an answer"
