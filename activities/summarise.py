@@ -76,10 +76,11 @@ class Summarise:
         )
         if self._router.expected(ruling)[0] in _WITHOUT_A_MODEL:
             return "", None
-        attempt = activity.info().attempt
-        key = f"summary.{input.conversation_id}.{found.end}.{attempt}"
+        info = activity.info()
+        # A later run may meet the same stretch again: each attempt of each run is a call of its own.
+        key = f"summary.{input.conversation_id}.{found.end}.{info.workflow_run_id}.{info.attempt}"
         place = CallPlace(input.org_id, key, "fast", conversation_id=input.conversation_id, agent_id=found.agent_id)
-        trail, text = Trail(place, attempt, 0), ""
+        trail, text = Trail(place, info.attempt, 0), ""
         try:
             async with aclosing(self._router.stream(trail, ruling, summary_request(found.summary, said))) as pieces:
                 async for piece in pieces:
