@@ -41,12 +41,13 @@ class Views:
         self._connections = Connections(database_folder)
         self._most_held = most_held
         self._entries: OrderedDict[tuple[UUID, UUID], _Entry] = OrderedDict()
+        self._folders: dict[tuple[UUID, UUID], str] = {}
         self._reading: dict[tuple[UUID, UUID], asyncio.Task[View | None]] = {}
 
     async def of(self, org_id: UUID, collection_id: UUID) -> View | None:
         """None when the collection has no passages, is unknown, or belongs to another organisation."""
         key = (org_id, collection_id)
-        stamp = _stamp(table_folder(self._connections.folder, org_id, collection_id))
+        stamp = _stamp(self._versions(key))
         if stamp is None:
             self._entries.pop(key, None)
             return None
@@ -62,6 +63,12 @@ class Views:
         if time.monotonic() - entry.read_at > 4 * entry.seconds:
             self._start(key, stamp)
         return entry.view
+
+    def _versions(self, key: tuple[UUID, UUID]) -> str:
+        """Remembered, as making a path takes longer than asking for its stamp."""
+        if key not in self._folders:
+            self._folders[key] = str(table_folder(self._connections.folder, *key) / "_versions")
+        return self._folders[key]
 
     async def _read(self, key: tuple[UUID, UUID], stamp: int) -> View | None:
         # A search that is cancelled must not take the view from others who wait for it.
@@ -103,9 +110,9 @@ class Views:
                 held -= self._entries.pop(key).view.rows_held
 
 
-def _stamp(folder: Path) -> int | None:
+def _stamp(versions: str) -> int | None:
     """Changes with every commit: a commit puts a file into this folder. 2 us, against 0.5 ms to ask LanceDB."""
     try:
-        return os.stat(f"{folder}/_versions").st_mtime_ns  # noqa: PTH116 - a third of what a Path takes
+        return os.stat(versions).st_mtime_ns  # noqa: PTH116 - a third of what a Path takes
     except FileNotFoundError:
         return None
