@@ -196,9 +196,10 @@ async def _candidates(view: View, vector: Vector, words: dict[Row, float], filte
     """What either half found, each with its cosine: a half that lacks a passage says nothing against it."""
     if len(vector) != view.dimensions:
         raise EmbeddingMismatch(view.dimensions, len(vector))
-    dense = await view.nearest(vector, _FOUND, filters)
+    # On disk this reads the hits of the word search, beside the search by meaning.
+    dense, _ = await asyncio.gather(view.nearest(vector, _FOUND, filters), view.passages(list(words)))
     only_words = [row for row in words if row not in dense]
-    hubs = await view.hubs([*dense, *only_words])  # of all at once: on disk this reads them
+    hubs = await view.hubs([*dense, *only_words])
     dense |= await view.cosines(only_words, vector)
     return [Candidate(view, row, cosine, words.get(row, 0.0), hubs[row]) for row, cosine in dense.items()]
 

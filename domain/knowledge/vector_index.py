@@ -15,8 +15,8 @@ FLAT_ROWS = 50_000
 
 _PART_ROWS = 800
 _MOST_PARTS = 512
-_GROWN = 4
-"""Divided anew when the collection has outgrown its parts so many times: the parts searched grow with it."""
+_GROWN = 2
+"""Divided anew when the collection has grown so many times: what is searched grows with its parts."""
 
 _NAME = re.compile(r"vector_(\d+)")
 

@@ -11,8 +11,12 @@ _NO_SPACES = re.compile(r"[\u0e00-\u0e7f\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\
 
 def words_of(text: str) -> list[str]:
     """Its words in order, without case and accents; of scripts that write no spaces, pairs of characters."""
+    folded = _fold(text)
+    words: list[str] = _WORD.findall(folded)
+    if folded.isascii() or not _NO_SPACES.search(folded):
+        return words
     found: list[str] = []
-    for word in _WORD.findall(_fold(text)):
+    for word in words:
         if _NO_SPACES.search(word):
             found.extend(word[i : i + 2] for i in range(max(1, len(word) - 1)))
         else:
