@@ -56,7 +56,7 @@ async def test_a_divided_collection_finds_what_the_whole_one_does(tmp_path: Path
 async def test_it_is_divided_anew_only_when_it_has_outgrown_its_parts(tmp_path: Path) -> None:
     table = await stored(tmp_path, clustered())
     await divide(table, 12_800)
-    await divide(table, 40_000)
+    await divide(table, 20_000)
     assert await parts_of(table) == 16
     await divide(table, 52_000)
     assert await parts_of(table) == parts_for(52_000) == 65
