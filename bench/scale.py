@@ -156,6 +156,9 @@ async def _run(sizes: list[int]) -> list[dict[str, Any]]:
             row[f"clients_{clients}"] = await _latency(
                 knowledge, filling, _questions(words, f"{size}/{clients}"), clients
             )
+        # New questions, to be embedded anew, about passages that were read for the same ones before.
+        again = [f"Please: {question}" for question in _questions(words, f"{size}/1")]
+        row["clients_1_again"] = await _latency(knowledge, filling, again, 1)
         row |= {"disk_mb": _size_mb(folder), "resident_mb": psutil.Process().memory_info().rss / 1e6}
         table.append(row)
         print(json.dumps(row), flush=True)
