@@ -121,9 +121,7 @@ class ReplyStep:
             searched=input.searched,
             summary=recalled.summary,
             history_start=recalled.start,
-            attachments=tuple(
-                await attachment.read(self._storage, ref.org_id, ref.conversation_id, input.attachments)
-            ),
+            attachments=tuple(await attachment.read(self._storage, ref.org_id, ref.conversation_id, input.attachments)),
         )
         request = build_request(
             config,

@@ -76,7 +76,7 @@ async def test_the_scripted_model_stamps_its_words_and_the_guard_lets_them_pass(
 
 def test_every_requirement_is_pinned_and_hashed_and_names_no_address() -> None:
     files = sorted((_ROOT / "bench" / "peers").glob("*/requirements.txt"))
-    assert len(files) == 5
+    assert len(files) == 6
     for file in files:
         text = file.read_text()
         assert "://" not in text, file

@@ -2,7 +2,9 @@
 
 import io
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -80,7 +82,7 @@ def _image(data: bytes, name: str) -> Pictures:
 
     def picture(number: int) -> Picture:
         try:
-            with Image.open(io.BytesIO(data), formats=[name]) as image:
+            with _unwarned(), Image.open(io.BytesIO(data), formats=[name]) as image:
                 if number > 1:
                     image.seek(number - 1)
                 return _upright(image)
@@ -91,10 +93,19 @@ def _image(data: bytes, name: str) -> Pictures:
             raise DocumentUnreadable(f"the image is corrupt ({type(error).__name__})") from error
 
     try:
-        Image.open(io.BytesIO(data), formats=[name]).close()
+        with _unwarned():
+            Image.open(io.BytesIO(data), formats=[name]).close()
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise DocumentUnreadable("the image is corrupt") from error
     return picture
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Pillow warns of each damaged tag, and reads on: nobody reads that in a worker's log."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _upright(image: Any) -> Picture:

@@ -24,7 +24,9 @@ def main() -> int:
     answers.write(json.dumps({"url": server.listening_address}) + "\n")
     answers.flush()
     sys.stdin.read()
-    return 0
+    # Not the usual way out: taking the server down can wait for its thread for ever (xllamacpp 2026.10), and there is
+    # nothing to save.
+    os._exit(0)
 
 
 def _serve(order: dict[str, Any]) -> Any:

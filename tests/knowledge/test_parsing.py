@@ -106,7 +106,7 @@ def test_ligatures_and_soft_hyphens_are_spelt_out_and_exponents_stay() -> None:
         (b"PK\x03\x04rest", "a.docx", "ZIP archive"),
         (b"\x01\x02\x00\x03" * 50, "a.bin", "zero bytes"),
         (b"<html><body><script>x()</script></body></html>", "a.html", "no text"),
-        (make_pdf(["", ""]), "scan.pdf", "no text on its 2 pages"),
+        (make_pdf(["", ""]), "blank.pdf", "no page has a picture"),
         (make_pdf(["A secret"], password="hunter2"), "locked.pdf", "encrypted"),
     ],
 )
