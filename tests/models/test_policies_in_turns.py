@@ -1,22 +1,19 @@
 """A turn asks whom its policy names, by the customer's tier, and its record tells who was tried and why."""
 
-from collections.abc import AsyncIterator
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import pytest
-from temporalio.client import Client
 
 from contracts.turn import TurnRef
 from domain.agents.config import AgentConfig, ModelSettings, Script
 from domain.conversations.log import rebuild
 from domain.models import policy_store
 from domain.models.choice import Need
+from domain.models.policies import Policies
 from domain.models.policy import ModelPolicy
-from runtime.embedded.postgres import EmbeddedPostgres
-from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
-from tests.house import House, data_folder, open_house
+from tests.house import House
 from tests.rows import make_conversation
 
 POLICY = {
@@ -24,22 +21,6 @@ POLICY = {
     "tiers": {"gold": {"tasks": {"reply": [{"provider": "scripted"}]}}},
 }
 SAID = "Gold answer."
-
-
-@pytest.fixture(scope="module")
-async def house(
-    postgres: EmbeddedPostgres,
-    temporal: EmbeddedTemporal,
-    temporal_client: Client,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[House]:
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("house")),
-    )
-    async with open_house(settings, temporal_client) as house:
-        yield house
 
 
 async def conversation(house: House, org: UUID, **labels: str) -> TurnRef:
@@ -87,3 +68,20 @@ async def test_a_changed_policy_goes_for_running_conversations(house: House, org
     events = await house.events(ref, turns=2)
     last = [event for event in events if event.turn_id == events[-1].turn_id]
     assert rebuild(last) == SAID
+
+
+async def test_the_first_call_after_a_quiet_time_goes_by_the_policy_of_now(
+    house: House, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("domain.models.policies._FRESH_SECONDS", 0.05)
+    ref = await conversation(house, org)
+    database = house.resources.database
+    policies = Policies(database)
+    assert (await policies.of(org, ref.agent_version_id, ModelSettings(), "extractive")).origin == "default"
+    async with database.session(org) as session:
+        await policy_store.add(
+            session, org, None, ModelPolicy.model_validate({"tasks": {"reply": [{"provider": "scripted"}]}})
+        )
+    await asyncio.sleep(0.1)
+    now = await policies.of(org, ref.agent_version_id, ModelSettings(), "extractive")
+    assert now.origin == "organisation policy 1"
