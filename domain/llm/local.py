@@ -103,6 +103,7 @@ class LocalProvider:
             base_url=f"{url}/v1",
             default_model=self.default_model,
             patience=self._patience,
+            keep_alive=False,
         )
         return _Server(process, provider)
 

@@ -11,7 +11,10 @@ from domain.llm.wire import PATIENCE, EventStream, Pace, Patience, reply
 
 
 class OpenAIProvider:
-    """name: what this process calls it by. preset None: OpenAI's own, or a compatible server's by its address."""
+    """name: what this process calls it by. preset None: OpenAI's own, or a compatible server's by its address.
+
+    keep_alive False: a connection for each call, to a server that may end one just as it is used again.
+    """
 
     def __init__(
         self,
@@ -22,12 +25,13 @@ class OpenAIProvider:
         name: str = "openai",
         patience: Patience = PATIENCE,
         preset: Preset | None = None,
+        keep_alive: bool = True,
     ) -> None:
         self.name = name
         self.default_model = default_model
         self._patience = patience
         self._preset = preset or preset_of("openai", base_url)
-        self._client = opened(api_key, base_url or self._preset.base_url)
+        self._client = opened(api_key, base_url or self._preset.base_url, keep_alive=keep_alive)
 
     def stream(self, request: ModelRequest) -> AsyncIterator[Piece]:
         """See `Provider.stream`."""

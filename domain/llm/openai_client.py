@@ -10,10 +10,12 @@ from domain.llm.failure import from_event, from_status
 from domain.llm.transport import bounded
 
 _CONNECT_SECONDS = 10.0
+_NONE_KEPT = httpx2.Limits(max_keepalive_connections=0)
 
 
-def opened(api_key: str, base_url: str | None) -> openai.AsyncOpenAI:
-    """A client that never retries by itself."""
+def opened(api_key: str, base_url: str | None, *, keep_alive: bool = True) -> openai.AsyncOpenAI:
+    """A client that never retries by itself. keep_alive False: a connection for each call."""
+    client = openai.DefaultAsyncHttpxClient() if keep_alive else openai.DefaultAsyncHttpxClient(limits=_NONE_KEPT)
     return openai.AsyncOpenAI(
         api_key=api_key,
         # Given always: without one, the SDK reads the environment, where it may be another provider's.
@@ -21,7 +23,7 @@ def opened(api_key: str, base_url: str | None) -> openai.AsyncOpenAI:
         max_retries=0,
         # Silence is measured in `wire`, over whole events; the transport only guards the handshake.
         timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
-        http_client=bounded(openai.DefaultAsyncHttpxClient()),
+        http_client=bounded(client),
     )
 
 
