@@ -3,6 +3,9 @@
 Each part is a step of its own, so that one that fails keeps nothing from the others.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
@@ -20,28 +23,23 @@ from contracts.maintenance import (
 )
 from contracts.queues import INGEST
 
+Told = TypeVar("Told")
+
 
 @workflow.defn(name="MaintenanceWorkflow")
 class MaintenanceWorkflow:
     @workflow.run
     async def run(self, input: MaintenanceInput) -> MaintenanceReport:
-        resumed, restarted = await self._resume(input), await self._restart(input)
-        lost = (await self._settle(input)).settled
+        resumed = await _try(stubs.resume_turns, input, "Look for stranded turns", Resumed())
+        restarted = await self._restart(input)
+        lost = (await _try(stubs.settle_lost_calls, input, "Settle lost calls", LostCalls())).settled
         if not input.tidies:
             return MaintenanceReport(restarted=restarted, resumed=resumed, lost_calls=lost)
-        pruned, tidied = await self._prune(input), await self._tidy(input)
+        pruned = await _try(stubs.prune_rows, input, "Forget old rows", Pruned())
+        tidied = await _try(stubs.tidy_collections, input, "Tidy the indexes", Tidied())
         return MaintenanceReport(
             restarted=restarted, resumed=resumed, lost_calls=lost, pruned=pruned, tidied=tidied.collections
         )
-
-    async def _resume(self, input: MaintenanceInput) -> Resumed:
-        try:
-            return await workflow.execute_activity(
-                stubs.resume_turns, input, task_queue=INGEST, summary="Look for stranded turns", **options.UPKEEP
-            )
-        except ActivityError:
-            workflow.logger.exception("stranded turns were not looked for; the next run tries again")
-            return Resumed()
 
     async def _restart(self, input: MaintenanceInput) -> int:
         stranded = await workflow.execute_activity(
@@ -75,29 +73,14 @@ class MaintenanceWorkflow:
             return False
         return True
 
-    async def _settle(self, input: MaintenanceInput) -> LostCalls:
-        try:
-            return await workflow.execute_activity(
-                stubs.settle_lost_calls, input, task_queue=INGEST, summary="Settle lost calls", **options.UPKEEP
-            )
-        except ActivityError:
-            workflow.logger.exception("lost calls were not settled; the next run tries again")
-            return LostCalls()
 
-    async def _prune(self, input: MaintenanceInput) -> Pruned:
-        try:
-            return await workflow.execute_activity(
-                stubs.prune_rows, input, task_queue=INGEST, summary="Forget old rows", **options.UPKEEP
-            )
-        except ActivityError:
-            workflow.logger.exception("rows were not pruned; the next run tries again")
-            return Pruned()
-
-    async def _tidy(self, input: MaintenanceInput) -> Tidied:
-        try:
-            return await workflow.execute_activity(
-                stubs.tidy_collections, input, task_queue=INGEST, summary="Tidy the indexes", **options.UPKEEP
-            )
-        except ActivityError:
-            workflow.logger.exception("indexes were not tidied; the next run tries again")
-            return Tidied()
+async def _try(
+    step: Callable[[MaintenanceInput], Awaitable[Told]], input: MaintenanceInput, summary: str, nothing: Told
+) -> Told:
+    """What the step tells; `nothing` when it failed five times: the next run tries again."""
+    try:
+        told: Told = await workflow.execute_activity(step, input, task_queue=INGEST, summary=summary, **options.UPKEEP)
+    except ActivityError:
+        workflow.logger.exception("%s: failed; the next run tries again", summary)
+        return nothing
+    return told

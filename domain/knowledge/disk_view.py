@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from domain.knowledge.embedder import Vector
 from domain.knowledge.filters import Filters, quoted_list
 from domain.knowledge.hub import centre, hubs
-from domain.knowledge.lance import SHOWN, Table
+from domain.knowledge.lance import SHOWN, Table, dimensions_of
 from domain.knowledge.passage import Passage
 from domain.knowledge.vector_index import parts_of, probes
 from domain.knowledge.view import Row, matrix, passage_of, scores, word_search
@@ -41,9 +42,9 @@ class DiskView:
         self._middle: tuple[NDArray[np.float32], int] | None = None
 
     @classmethod
-    async def load(cls, collection_id: UUID, table: Table, dimensions: int) -> "DiskView":
-        columns = (await table.schema()).names
-        return cls(collection_id, table, dimensions, columns=columns, parts=await parts_of(table))
+    async def load(cls, collection_id: UUID, table: Table, schema: pa.Schema) -> "DiskView":
+        parts = await parts_of(table)
+        return cls(collection_id, table, dimensions_of(schema), columns=schema.names, parts=parts)
 
     async def nearest(self, vector: Vector, limit: int, filters: Filters | None = None) -> dict[Row, float]:
         if self._nothing_for(filters):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from domain.knowledge.embedder import Vector
 from domain.knowledge.filters import Filters
 from domain.knowledge.hub import centre, hubs
-from domain.knowledge.lance import KNOWN, SHOWN, Table, with_all_columns
+from domain.knowledge.lance import KNOWN, SHOWN, Table, dimensions_of, with_all_columns
 from domain.knowledge.mask import mask
 from domain.knowledge.passage import Passage
 from domain.knowledge.view import Row, matrix, passage_of, scores, word_search
@@ -38,11 +38,11 @@ class HeldView:
         self._let: dict[Filters, NDArray[np.intp]] = {}
 
     @classmethod
-    async def load(cls, collection_id: UUID, table: Table, dimensions: int) -> "HeldView":
-        known = [name for name in KNOWN if name in (await table.schema()).names]
+    async def load(cls, collection_id: UUID, table: Table, schema: pa.Schema) -> "HeldView":
+        known = [name for name in KNOWN if name in schema.names]
         query = table.query().with_row_id().select([*SHOWN, *known, "vector", "_rowid"])
         rows = with_all_columns((await query.to_arrow()).combine_chunks())
-        return cls(collection_id, table, dimensions, rows)
+        return cls(collection_id, table, dimensions_of(schema), rows)
 
     async def nearest(self, vector: Vector, limit: int, filters: Filters | None = None) -> dict[Row, float]:
         if filters is not None:

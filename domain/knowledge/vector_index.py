@@ -5,6 +5,7 @@ Its name says it (`vector_128`), as LanceDB tells nobody. Not for small collecti
 
 import math
 import re
+from collections.abc import Sequence
 
 from lancedb.index import IvfSq
 
@@ -33,18 +34,26 @@ def probes(parts: int) -> int:
 
 async def parts_of(table: Table) -> int | None:
     """None while the vectors are not divided."""
-    found = [_NAME.fullmatch(index.name) for index in await table.list_indices() if index.columns == ["vector"]]
-    return max((int(match[1]) for match in found if match), default=None)
+    return _parts(await _names(table))
 
 
 async def divide(table: Table, rows: int) -> None:
     """Divide the vectors unless they are divided well enough. Idempotent; searches go on meanwhile."""
-    parts, now = parts_for(rows), await parts_of(table)
+    old = await _names(table)
+    parts, now = parts_for(rows), _parts(old)
     if now is not None and parts < _GROWN * now:
         return
-    old = [index.name for index in await table.list_indices() if index.columns == ["vector"]]
     # A fifth of the library's effort: recall at 100,000 is the same.
     config = IvfSq(distance_type="cosine", num_partitions=parts, max_iterations=20, sample_rate=128)
     await table.create_index("vector", config=config, name=f"vector_{parts}")  # type: ignore[arg-type]  # missing in its hint
     for name in old:
         await table.drop_index(name)
+
+
+async def _names(table: Table) -> list[str]:
+    return [index.name for index in await table.list_indices() if index.columns == ["vector"]]
+
+
+def _parts(names: Sequence[str]) -> int | None:
+    found = [_NAME.fullmatch(name) for name in names]
+    return max((int(match[1]) for match in found if match), default=None)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.knowledge.disk_view import DiskView
 from domain.knowledge.held_view import HeldView
-from domain.knowledge.lance import Connections, Table, dimensions_of, table_folder, table_name
+from domain.knowledge.lance import Connections, Table, table_folder, table_name
 from domain.knowledge.view import View
 
 HELD_ROWS = 20_000
@@ -99,7 +99,7 @@ class Views:
 
     async def _view(self, collection_id: UUID, table: Table) -> View:
         kind = HeldView if await table.count_rows() <= self._most_held else DiskView
-        return await kind.load(collection_id, table, dimensions_of(await table.schema()))
+        return await kind.load(collection_id, table, await table.schema())
 
     def _forget_beyond(self, newest: tuple[UUID, UUID]) -> None:
         held = sum(entry.view.rows_held for entry in self._entries.values())

@@ -79,7 +79,7 @@ class Policies:
         return found
 
 
-def _apply(found: InForce, settings: ModelSettings, default: str, *, anew: bool = False) -> Applied:
+def _apply(found: InForce, settings: ModelSettings, default: str) -> Applied:
     if found.of_agent is not None:
         number, policy = found.of_agent
         return Applied(policy, f"agent policy {number}", found.agent_id)

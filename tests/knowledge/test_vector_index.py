@@ -42,7 +42,7 @@ async def test_a_divided_collection_finds_what_the_whole_one_does(tmp_path: Path
     await divide(table, 12_800)
     assert await parts_of(table) == 16
     assert probes(16) < 16, "a part of it is searched"
-    view = await DiskView.load(uuid4(), table, DIMENSIONS)
+    view = await DiskView.load(uuid4(), table, schema(DIMENSIONS))
     found = 0
     for question in vectors[::300]:
         nearest = await view.nearest(question, 30)
