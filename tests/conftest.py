@@ -19,7 +19,7 @@ from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry
 from runtime.temporal import connect
-from tests.house import House, data_folder, open_house
+from tests.house import House, house_on
 
 
 @pytest.fixture(scope="session")
@@ -66,13 +66,8 @@ async def house(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[House]:
     """The worker for turns, in this process, with nothing faked but the model."""
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("house")),
-        allow_private_tool_targets=True,
-    )
-    async with open_house(settings, temporal_client) as house:
+    folder = tmp_path_factory.mktemp("house")
+    async with house_on(postgres, temporal, temporal_client, folder, allow_private_tool_targets=True) as house:
         yield house
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from temporalio.client import Client, WithStartWorkflowOperation
@@ -16,6 +17,8 @@ from contracts.conversation import ConversationInput, MessageAccepted, PostMessa
 from contracts.events import TURN_ENDS
 from contracts.turn import IncomingMessage, TurnRef
 from domain.conversations.log import LoggedEvent, read_events
+from runtime.embedded.postgres import EmbeddedPostgres
+from runtime.embedded.temporal import EmbeddedTemporal
 from runtime.resources import Resources, open_resources
 from runtime.settings import Settings
 from workflows.conversation import ConversationWorkflow
@@ -78,3 +81,15 @@ async def open_house(settings: Settings, client: Client) -> AsyncIterator[House]
         resources = await stack.enter_async_context(open_resources(settings, "test"))
         await worker.start_workers(stack, client, resources, queues.ALL)
         yield House(resources, client)
+
+
+@asynccontextmanager
+async def house_on(
+    postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, client: Client, folder: Path, **settings: Any
+) -> AsyncIterator[House]:
+    """A house on the session's servers, with a data folder and settings of its own."""
+    own = Settings(
+        database_url=postgres.url, temporal_address=temporal.address, data_dir=data_folder(folder), **settings
+    )
+    async with open_house(own, client) as house:
+        yield house

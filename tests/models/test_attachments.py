@@ -17,11 +17,10 @@ from contracts import ids
 from domain.conversations.stranded_store import stranded_turns
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
 from tests.api.site import Site, open_site
 from tests.api.talk import open_conversation, scripted
 from tests.conftest import make_org
-from tests.house import House, data_folder, open_house
+from tests.house import House, house_on
 from tests.models.dialects import Anthropic, Gemini, OpenAIChat, Responses
 from tests.wire_server import WireServer, serving, streamed
 
@@ -56,13 +55,8 @@ async def house(
     seeing = {
         name: {"kind": name, "base_url": models[name].url + says.path, "model": "m"} for name, says in SEEING.items()
     }
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("attachments")),
-        providers=seeing,
-    )
-    async with open_house(settings, temporal_client) as house:
+    folder = tmp_path_factory.mktemp("attachments")
+    async with house_on(postgres, temporal, temporal_client, folder, providers=seeing) as house:
         yield house
 
 

@@ -15,9 +15,8 @@ from temporalio.client import Client
 
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
 from tests.api.site import Site, open_site
-from tests.house import House, data_folder, open_house
+from tests.house import House, house_on
 from tests.tool_server import tool_server
 
 pytestmark = pytest.mark.skipif(
@@ -35,14 +34,15 @@ async def house(
     temporal_client: Client,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[House]:
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("local")),
+    folder = tmp_path_factory.mktemp("local")
+    async with house_on(
+        postgres,
+        temporal,
+        temporal_client,
+        folder,
         allow_private_tool_targets=True,
         providers={"local": {"kind": "local", "local": {"context_tokens": 2048, "threads": 1}}},
-    )
-    async with open_house(settings, temporal_client) as house:
+    ) as house:
         yield house
 
 

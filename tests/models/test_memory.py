@@ -20,8 +20,7 @@ from domain.llm.tokens import counter, family
 from domain.llm.window import Window
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
-from tests.house import House, data_folder, open_house
+from tests.house import House, house_on
 from tests.rows import make_conversation
 from tests.wire_server import WireServer, serving, streamed, whole
 
@@ -51,13 +50,8 @@ async def house(
     model: WireServer,
 ) -> AsyncIterator[House]:
     near = {"kind": "openai_compatible", "base_url": f"{model.url}/v1", "model": "small"}
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("memory")),
-        providers={"near": near},  # type: ignore[dict-item]
-    )
-    async with open_house(settings, temporal_client) as house:
+    folder = tmp_path_factory.mktemp("memory")
+    async with house_on(postgres, temporal, temporal_client, folder, providers={"near": near}) as house:
         yield house
 
 

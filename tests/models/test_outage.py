@@ -15,10 +15,9 @@ from domain.conversations.log import LoggedEvent, rebuild
 from domain.llm.provider_config import ProviderConfig
 from runtime.embedded.postgres import EmbeddedPostgres
 from runtime.embedded.temporal import EmbeddedTemporal
-from runtime.settings import Settings
 from tests.api.site import open_site
 from tests.api.talk import open_conversation, scripted
-from tests.house import House, data_folder, open_house
+from tests.house import House, house_on
 from tests.models.routing import says
 from tests.rows import make_conversation
 from tests.wire_server import WireServer, serving, whole
@@ -42,13 +41,10 @@ async def house(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[House]:
     near = {"kind": "openai_compatible", "base_url": f"{server.url}/v1", "model": "near"}
-    settings = Settings(
-        database_url=postgres.url,
-        temporal_address=temporal.address,
-        data_dir=data_folder(tmp_path_factory.mktemp("house")),
-        providers={"near": ProviderConfig.model_validate(near)},
-    )
-    async with open_house(settings, temporal_client) as house:
+    folder = tmp_path_factory.mktemp("house")
+    async with house_on(
+        postgres, temporal, temporal_client, folder, providers={"near": ProviderConfig.model_validate(near)}
+    ) as house:
         yield house
 
 
